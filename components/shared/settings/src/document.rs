@@ -1,0 +1,202 @@
+//! The whole document.
+
+use crate::{Identity, Limits, PublicUrl, Upstreams, upstreams};
+use serde::Deserialize;
+
+/// `mcp-edge.json`.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Document {
+    /// Where editors find the JSON Schema of this file.
+    #[serde(default, rename = "$schema")]
+    pub schema: Option<String>,
+    /// The address that clients know the gateway by: scheme, host and port. Left out: the address it listens on.
+    #[serde(default)]
+    pub public_url: Option<PublicUrl>,
+    /// Where state is kept (read by the host only). Left out: embedded, in the state folder.
+    #[serde(default)]
+    pub store: Option<StoreSettings>,
+    /// Who may log in.
+    #[serde(default)]
+    pub identity: Option<Identity>,
+    /// Lifetimes of codes and tokens.
+    #[serde(default)]
+    pub oauth: OAuth,
+    /// The servers behind the gateway.
+    #[serde(default)]
+    pub mcp_servers: Upstreams,
+    /// How the names of tools and prompts are made.
+    #[serde(default)]
+    pub names: Names,
+    /// How often somebody may ask.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Web origins, besides the gateway's own, whose pages may call `/mcp`: `https://inspector.example.com`.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
+}
+
+/// Where state is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
+pub enum StoreSettings {
+    /// In memory: everything is forgotten when the host stops.
+    Memory {},
+    /// In an embedded database.
+    Redb {
+        /// Its file; missing folders are made. Relative to the settings file.
+        path: String,
+    },
+}
+
+/// How the gateway names what it merges.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Names {
+    /// `{upstream}_{name}`.
+    #[default]
+    Prefix,
+    /// The upstream's own names; for a single upstream.
+    Bare,
+}
+
+/// Lifetimes, in seconds.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct OAuth {
+    /// Of an access token; 60 to 86400.
+    pub access_token_seconds: u32,
+    /// Of a refresh token, counted from its last use; 3600 to 31536000.
+    pub refresh_token_seconds: u32,
+    /// Of an authorization code; 30 to 600 (RFC 6749 section 4.1.2 recommends no more than 10 minutes).
+    pub code_seconds: u32,
+}
+
+impl Default for OAuth {
+    fn default() -> Self {
+        Self { access_token_seconds: 3600, refresh_token_seconds: 30 * 24 * 3600, code_seconds: 600 }
+    }
+}
+
+/// Something wrong in the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: `mcpServers.demo.url`.
+    pub path: String,
+    /// What, and how to put it right.
+    pub text: String,
+}
+
+impl Problem {
+    pub(crate) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into() }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.path, self.text)
+    }
+}
+
+impl Document {
+    /// Everything wrong that the types alone do not see.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        upstreams::check(&self.mcp_servers, &mut problems);
+        if self.names == Names::Bare && self.mcp_servers.len() > 1 {
+            problems.push(Problem::new("names", "`bare` is for a single upstream: with several, names could collide"));
+        }
+        for (path, value, floor, ceiling) in [
+            ("oauth.accessTokenSeconds", self.oauth.access_token_seconds, 60, 86_400),
+            ("oauth.refreshTokenSeconds", self.oauth.refresh_token_seconds, 3600, 31_536_000),
+            ("oauth.codeSeconds", self.oauth.code_seconds, 30, 600),
+        ] {
+            if !(floor..=ceiling).contains(&value) {
+                problems.push(Problem::new(path, format!("must be {floor} to {ceiling} seconds")));
+            }
+        }
+        for origin in &self.allowed_origins {
+            if PublicUrl::parse(origin).is_err() {
+                let text = format!("`{origin}` is not an origin: write scheme, host and port, as in `https://app.example.com`");
+                problems.push(Problem::new("allowedOrigins", text));
+            }
+        }
+        if let Some(Identity::Local { users }) = &self.identity {
+            self.check_users(users, &mut problems);
+        }
+        problems
+    }
+
+    fn check_users(&self, users: &[crate::User], problems: &mut Vec<Problem>) {
+        if users.is_empty() {
+            problems.push(Problem::new("identity.users", "nobody could log in: name at least one user"));
+        }
+        for (index, user) in users.iter().enumerate() {
+            let path = format!("identity.users[{index}]");
+            if user.name.is_empty() || user.name.len() > 64 || user.name.chars().any(char::is_control) {
+                problems.push(Problem::new(format!("{path}.name"), "a name has 1 to 64 characters"));
+            }
+            if users.iter().take(index).any(|other| other.name == user.name) {
+                problems.push(Problem::new(format!("{path}.name"), format!("there are two users `{}`", user.name)));
+            }
+            if !user.password_hash.starts_with("$argon2id$") && !user.password_hash.starts_with("${") {
+                let text = "is not an argon2id hash: `mcp-edge hash-password` makes one";
+                problems.push(Problem::new(format!("{path}.passwordHash"), text));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn problems(document: serde_json::Value) -> Vec<String> {
+        let document: Document = serde_json::from_value(document).unwrap();
+        document.problems().iter().map(|p| p.path.clone()).collect()
+    }
+
+    #[test]
+    fn a_good_document_has_no_problem() {
+        let none: Vec<String> = Vec::new();
+        assert_eq!(problems(json!({})), none);
+        assert_eq!(
+            problems(json!({
+                "publicUrl": "https://mcp.example.com",
+                "mcpServers": {
+                    "a": { "url": "https://a.example/mcp", "type": "streamable-http", "headers": { "Authorization": "Bearer ${T}" } },
+                    "b-c": { "url": "http://127.0.0.1:1/mcp" },
+                },
+                "identity": { "type": "local", "users": [{ "name": "dev", "passwordHash": "$argon2id$x" }] },
+            })),
+            none
+        );
+    }
+
+    #[test]
+    fn each_problem_is_named_by_its_path() {
+        for (document, path) in [
+            (json!({ "mcpServers": { "a b": { "url": "https://a" } } }), "mcpServers.a b"),
+            (json!({ "mcpServers": { "a": {} } }), "mcpServers.a.url"),
+            (json!({ "mcpServers": { "a": { "url": "http://example.com" } } }), "mcpServers.a.url"),
+            (json!({ "mcpServers": { "a": { "url": "https://u@example.com" } } }), "mcpServers.a.url"),
+            (json!({ "mcpServers": { "a": { "command": "npx" } } }), "mcpServers.a.command"),
+            (json!({ "mcpServers": { "a": { "url": "https://a", "headers": { "authorization": "Bearer x" } } } }), "mcpServers.a.headers.authorization"),
+            (json!({ "mcpServers": { "a": { "url": "https://a", "headers": { "Mcp-Session-Id": "x" } } } }), "mcpServers.a.headers.Mcp-Session-Id"),
+            (json!({ "mcpServers": { "a": { "url": "https://a" }, "a_b": { "url": "https://a" } } }), "mcpServers.a_b"),
+            (json!({ "names": "bare", "mcpServers": { "a": { "url": "https://a" }, "b": { "url": "https://a" } } }), "names"),
+            (json!({ "oauth": { "codeSeconds": 601 } }), "oauth.codeSeconds"),
+            (json!({ "allowedOrigins": ["*"] }), "allowedOrigins"),
+            (json!({ "identity": { "type": "local", "users": [] } }), "identity.users"),
+            (json!({ "identity": { "type": "local", "users": [{ "name": "a", "passwordHash": "secret" }] } }), "identity.users[0].passwordHash"),
+        ] {
+            assert_eq!(problems(document.clone()), [path], "{document}");
+        }
+    }
+}

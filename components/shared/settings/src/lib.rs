@@ -1,0 +1,83 @@
+//! The settings document (`mcp-edge.json`, or the value `settings` of `wasi:config`): its types, its checks, and the
+//! expansion of `${NAME}`.
+//!
+//! Every section is one type here, used twice: the host reads the whole [`Document`] and refuses to start over anything
+//! wrong in it; a component reads the sections it needs with [`read`] and never sees the rest.
+
+mod document;
+mod expand;
+mod identity;
+mod limits;
+mod public_url;
+mod upstreams;
+
+pub use document::{Document, Names, OAuth, Problem, StoreSettings};
+pub use expand::{ExpandError, expand, references};
+pub use identity::{Identity, User};
+pub use limits::{Limits, Rate, RouteLimits};
+pub use public_url::PublicUrl;
+pub use upstreams::{Transport, Upstream, Upstreams};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use shared_ports::Config;
+
+/// Name under which `wasi:config` holds the document as JSON text.
+pub const DOCUMENT: &str = "settings";
+
+/// Why a component cannot read its settings. For the log and the operator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// `wasi:config` did not answer.
+    #[error(transparent)]
+    Config(#[from] shared_ports::ConfigError),
+    /// There is no document.
+    #[error("wasi:config has no value `{DOCUMENT}`")]
+    Missing,
+    /// The document is not what it should be.
+    #[error("settings: {0}")]
+    Invalid(String),
+    /// A `${NAME}` cannot be expanded.
+    #[error("settings: {0}")]
+    Expand(#[from] ExpandError),
+}
+
+/// Read the named top-level sections of the document into `T`, with every `${NAME}` in them expanded through `config`.
+/// `mcpServers` is left as it is: its entries are expanded one by one, so that one missing secret costs one upstream.
+pub fn read<T: DeserializeOwned>(config: &impl Config, sections: &[&str]) -> Result<T, SettingsError> {
+    let text = config.value(DOCUMENT)?.ok_or(SettingsError::Missing)?;
+    let document: Value = serde_json::from_str(&text).map_err(|e| SettingsError::Invalid(e.to_string()))?;
+    let Value::Object(mut document) = document else {
+        return Err(SettingsError::Invalid("the document is not an object".into()));
+    };
+    let mut wanted = serde_json::Map::new();
+    for section in sections {
+        if let Some(mut value) = document.remove(*section) {
+            if *section != "mcpServers" {
+                expand_all(&mut value, config)?;
+            }
+            wanted.insert((*section).into(), value);
+        }
+    }
+    serde_json::from_value(Value::Object(wanted)).map_err(|e| SettingsError::Invalid(e.to_string()))
+}
+
+/// Expand every string inside a JSON value.
+pub fn expand_all(value: &mut Value, config: &impl Config) -> Result<(), SettingsError> {
+    match value {
+        Value::String(text) => *text = expand(text, config)?,
+        Value::Array(items) => {
+            for item in items {
+                expand_all(item, config)?;
+            }
+        }
+        Value::Object(fields) => {
+            for (_, field) in fields.iter_mut() {
+                expand_all(field, config)?;
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    Ok(())
+}
