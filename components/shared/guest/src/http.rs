@@ -1,0 +1,87 @@
+//! Requests and responses on the side of the server.
+
+use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response, StatusCode};
+use wasip3::{wit_future, wit_stream};
+
+/// Bytes asked of a body stream at once: what hosts hand out in one piece.
+const CHUNK: usize = 64 * 1024;
+
+/// Why a body could not be read.
+#[derive(Debug)]
+pub enum BodyError {
+    /// It has more bytes than allowed. The rest was not read.
+    TooLarge,
+    /// It broke off before its end.
+    Broken(ErrorCode),
+}
+
+/// The method in capital letters, as on the wire.
+pub fn method_name(method: &Method) -> String {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Connect => "CONNECT",
+        Method::Options => "OPTIONS",
+        Method::Trace => "TRACE",
+        Method::Patch => "PATCH",
+        Method::Other(name) => name,
+    }
+    .into()
+}
+
+/// All headers, names in lower case.
+pub fn headers(fields: &Fields) -> Vec<(String, Vec<u8>)> {
+    fields.copy_all().into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
+}
+
+/// Read a whole request body of at most `cap` bytes.
+pub async fn read_body(request: Request, cap: usize) -> Result<Vec<u8>, BodyError> {
+    let (result_tx, result_rx) = wit_future::new(|| Ok(()));
+    drop(result_tx);
+    let (mut stream, trailers) = Request::consume_body(request, result_rx);
+    let mut body = Vec::new();
+    loop {
+        let (status, bytes) = stream.read(Vec::with_capacity(CHUNK)).await;
+        if body.len().saturating_add(bytes.len()) > cap {
+            return Err(BodyError::TooLarge);
+        }
+        body.extend_from_slice(&bytes);
+        if !matches!(status, wit_bindgen::rt::async_support::StreamResult::Complete(_)) {
+            break;
+        }
+    }
+    drop(stream);
+    trailers.await.map_err(BodyError::Broken)?;
+    Ok(body)
+}
+
+/// A response with a body that is already there. Illegal header names or values are left out: the caller makes them, so
+/// a test of the caller finds them.
+pub fn respond(status: StatusCode, headers: &[(String, Vec<u8>)], body: Vec<u8>) -> Response {
+    let fields = fields(headers);
+    let (_, trailers) = wit_future::new(|| Ok(None));
+    let contents = (!body.is_empty()).then(|| {
+        let (mut writer, reader) = wit_stream::new();
+        wit_bindgen::spawn(async move {
+            // What is left over was not wanted by the reader.
+            let _ = writer.write_all(body).await;
+        });
+        reader
+    });
+    let (response, transmitted) = Response::new(fields, contents, trailers);
+    drop(transmitted);
+    let _ = response.set_status_code(status);
+    response
+}
+
+/// Headers as the bindings want them.
+pub fn fields(headers: &[(String, Vec<u8>)]) -> Fields {
+    let fields = Fields::new();
+    for (name, value) in headers {
+        let _ = fields.append(name, value);
+    }
+    fields
+}
