@@ -1,1 +1,82 @@
-//! stub
+//! The `router` component: bindings, conversion and calls. The rules are in `router-core`.
+
+mod bindings;
+mod convert;
+mod forward;
+
+use bindings::mcp_edge::oauth::{endpoints, tokens};
+use bindings::mcp_edge::session::endpoint;
+use forward::Exchange;
+use router_core::{Answer, Authorized, Door, Head, Route};
+use shared_guest::{GuestConfig, GuestStore, GuestTime};
+use std::cell::RefCell;
+use std::rc::Rc;
+use wasip3::http::types::{ErrorCode, Request, Response};
+
+struct Component;
+
+impl bindings::exports::wasi::http::handler::Guest for Component {
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        let head = convert::head(&request);
+        let mut exchange = Exchange::begin(&head);
+        let door = match door() {
+            Ok(door) => door,
+            Err(reason) => return Ok(exchange.answer(Door::failed(Route::find(&head.path), reason), Vec::new())),
+        };
+        let added = door.headers(&head, exchange.request_id());
+        match serve(&door, &head, request, &mut exchange).await {
+            Ok(response) => Ok(exchange.forward(response, added)),
+            Err(answer) => Ok(exchange.answer(answer, added)),
+        }
+    }
+}
+
+/// From the door to the component behind it; `Err` is an answer of the router itself.
+async fn serve(door: &Door, head: &Head, request: Request, exchange: &mut Exchange) -> Result<Response, Answer> {
+    let store = GuestStore::default();
+    let route = door.enter(head, &store, &GuestTime)?;
+    if let Some(answer) = door.answer(route) {
+        return Err(answer);
+    }
+    if route != Route::Mcp {
+        let failed = |code: ErrorCode| Door::failed(Some(route), format!("oauth: {code:?}"));
+        return endpoints::handle(request).await.map_err(failed);
+    }
+    let authorized = door.authorize(head, |token, resource| {
+        tokens::validate(token, resource).map(convert::principal).map_err(convert::refusal)
+    })?;
+    exchange.line().set_principal(authorized.principal());
+    door.admit(route, head, &authorized, &store, &GuestTime)?;
+    to_session(request, &authorized, exchange).await
+}
+
+async fn to_session(request: Request, who: &Authorized, exchange: &mut Exchange) -> Result<Response, Answer> {
+    let context = convert::context(exchange.request_id(), who.principal());
+    match endpoint::handle(convert::without_credentials(request), context).await {
+        Ok(answer) => {
+            exchange.line().facts = convert::facts(answer.facts);
+            Ok(answer.response)
+        }
+        Err(code) => Err(Door::failed(Some(Route::Mcp), format!("session: {code:?}"))),
+    }
+}
+
+thread_local! {
+    /// The door made from the settings, for as long as the settings stay the same text.
+    static DOOR: RefCell<Option<(String, Rc<Door>)>> = const { RefCell::new(None) };
+}
+
+fn door() -> Result<Rc<Door>, String> {
+    use shared_ports::Config;
+    let text = GuestConfig.value(shared_settings::DOCUMENT).map_err(|e| e.to_string())?.unwrap_or_default();
+    DOOR.with_borrow_mut(|cached| {
+        if let Some((known, door)) = cached
+            && *known == text
+        {
+            return Ok(door.clone());
+        }
+        let door = Rc::new(Door::open(&GuestConfig).map_err(|e| e.to_string())?);
+        *cached = Some((text, door.clone()));
+        Ok(door)
+    })
+}

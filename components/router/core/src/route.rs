@@ -1,0 +1,117 @@
+//! The routes, as data.
+
+/// Where a request goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// Alive or not; answered by the router.
+    Health,
+    /// What this is, for people who open the address in a browser; answered by the router.
+    Front,
+    /// Metadata that anybody may read, from any web page: to `oauth`.
+    Metadata,
+    /// Pages and forms of the authorization server, for browsers: to `oauth`.
+    Pages,
+    /// Endpoints of the authorization server that programs call: to `oauth`.
+    Endpoints,
+    /// The MCP endpoint: to `session`, with a bearer token only.
+    Mcp,
+}
+
+/// How a row matches.
+enum Match {
+    /// This path, with or without a slash at the end.
+    Exact(&'static str),
+    /// This path and all below it, on the borders of segments: `/mcp` is not `/mcpx`.
+    Below(&'static str),
+}
+
+/// First match counts, so the longer ones come first.
+const ROUTES: &[(Match, Route)] = &[
+    (Match::Exact("/"), Route::Front),
+    (Match::Exact("/health"), Route::Health),
+    (Match::Below("/.well-known"), Route::Metadata),
+    // Clients that append the well-known path to the resource instead of inserting it.
+    (Match::Below("/mcp/.well-known"), Route::Metadata),
+    (Match::Exact("/mcp"), Route::Mcp),
+    (Match::Exact("/oauth/token"), Route::Endpoints),
+    (Match::Exact("/oauth/register"), Route::Endpoints),
+    (Match::Exact("/oauth/revoke"), Route::Endpoints),
+    (Match::Below("/oauth"), Route::Pages),
+    // Where clients of revision 2025-03-26 look without any metadata.
+    (Match::Exact("/authorize"), Route::Pages),
+    (Match::Exact("/token"), Route::Endpoints),
+    (Match::Exact("/register"), Route::Endpoints),
+];
+
+impl Route {
+    /// The route of a path.
+    pub fn find(path: &str) -> Option<Self> {
+        ROUTES.iter().find(|(pattern, _)| pattern.matches(path)).map(|(_, route)| *route)
+    }
+
+    /// Its name in the log line and in the keys of limits.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::Front => "front",
+            Self::Metadata => "metadata",
+            Self::Pages => "oauth_pages",
+            Self::Endpoints => "oauth",
+            Self::Mcp => "mcp",
+        }
+    }
+
+    /// The methods it takes; OPTIONS is added where a web page may call it.
+    pub fn methods(self) -> &'static [&'static str] {
+        match self {
+            Self::Health | Self::Front | Self::Metadata => &["GET", "HEAD"],
+            // Which of them a single path takes is known behind the door.
+            Self::Pages => &["GET", "HEAD", "POST"],
+            Self::Endpoints => &["POST"],
+            Self::Mcp => &["GET", "POST", "DELETE"],
+        }
+    }
+}
+
+impl Match {
+    fn matches(&self, path: &str) -> bool {
+        match self {
+            Self::Exact(exact) => path == *exact || path.strip_suffix('/') == Some(exact),
+            Self::Below(above) => path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_matched_on_the_borders_of_segments() {
+        for (path, expected) in [
+            ("/", Some(Route::Front)),
+            ("/health", Some(Route::Health)),
+            ("/mcp", Some(Route::Mcp)),
+            ("/mcp/", Some(Route::Mcp)),
+            ("/mcp-tools", None),
+            ("/mcpx", None),
+            ("/mcp/x", None),
+            ("//mcp", None),
+            ("/MCP", None),
+            ("/%6dcp", None),
+            ("/mcp/.well-known/openid-configuration", Some(Route::Metadata)),
+            ("/.well-known/oauth-protected-resource/mcp", Some(Route::Metadata)),
+            ("/.well-knownx", None),
+            ("/oauth/authorize", Some(Route::Pages)),
+            ("/oauth/token", Some(Route::Endpoints)),
+            ("/oauth", Some(Route::Pages)),
+            ("/oauthx", None),
+            ("/token", Some(Route::Endpoints)),
+            ("/authorize", Some(Route::Pages)),
+            ("", None),
+            ("/favicon.ico", None),
+        ] {
+            assert_eq!(Route::find(path), expected, "{path}");
+        }
+    }
+}
