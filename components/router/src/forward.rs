@@ -1,12 +1,12 @@
 //! The way back: the response with the router's headers, and the log line when it is over.
 
+use crate::pump::pump;
 use router_core::{Answer, Head, Line, Route};
 use shared_guest::{GuestRandom, GuestTime, http};
 use shared_ports::{Clock, Random};
 use std::time::Duration;
-use wasip3::http::types::{ErrorCode, Response};
-use wasip3::wit_future;
-use wit_bindgen::FutureReader;
+use wasip3::http::types::Response;
+use wasip3::{wit_future, wit_stream};
 
 /// Headers of answers from behind that only the router may set.
 const OWN: [&str; 4] = [
@@ -56,29 +56,35 @@ impl Exchange {
         response
     }
 
-    /// Hand on an answer from behind: its body goes past the router unread.
+    /// Hand on an answer from behind. A body of known length is there already and goes past the router unread; a stream
+    /// goes through it piece by piece, because no host says reliably when a response is over (wasmtime's handler says
+    /// so as soon as it has taken the response).
     pub fn forward(mut self, response: Response, added: Vec<(String, Vec<u8>)>) -> Response {
         self.line.status = response.get_status_code();
         self.line.headers_ms = self.elapsed();
         let mut headers = http::headers(&response.get_headers());
+        let is_stream = !headers.iter().any(|(name, _)| name == "content-length");
         headers.retain(|(name, _)| !OWN.contains(&name.as_str()));
         headers.extend(added);
         let (result, behind) = wit_future::new(|| Ok(()));
-        let (body, trailers) = Response::consume_body(response, behind);
+        drop(result);
+        let (mut body, trailers) = Response::consume_body(response, behind);
+        let status = self.line.status;
+        if is_stream {
+            let (writer, reader) = wit_stream::new();
+            let source = std::mem::replace(&mut body, reader);
+            wit_bindgen::spawn(async move {
+                let outcome = if pump(source, writer).await { "done" } else { "aborted" };
+                self.finish(outcome);
+            });
+        } else {
+            self.finish("done");
+        }
         let (response, transmitted) = Response::new(http::fields(&headers), Some(body), trailers);
+        drop(transmitted);
         // The status was legal in the response it comes from.
-        let _ = response.set_status_code(self.line.status);
-        wit_bindgen::spawn(self.watch(transmitted, result));
+        let _ = response.set_status_code(status);
         response
-    }
-
-    /// Wait for the end of the response, tell whoever made it, and write the line.
-    async fn watch(self, transmitted: FutureReader<Result<(), ErrorCode>>, result: wit_bindgen::FutureWriter<Result<(), ErrorCode>>) {
-        let end = transmitted.await;
-        let outcome = if end.is_ok() { "done" } else { "aborted" };
-        // Nobody listens where the maker of the response is gone already.
-        let _ = result.write(end).await;
-        self.finish(outcome);
     }
 
     fn elapsed(&self) -> f64 {

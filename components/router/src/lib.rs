@@ -3,6 +3,7 @@
 mod bindings;
 mod convert;
 mod forward;
+mod pump;
 
 use bindings::mcp_edge::oauth::{endpoints, tokens};
 use bindings::mcp_edge::session::endpoint;

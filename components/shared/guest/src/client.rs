@@ -54,7 +54,8 @@ impl Body for GuestBody {
 }
 
 fn convert(request: Request) -> Result<wasi::Request, HttpError> {
-    let invalid = || HttpError::Unreachable(format!("not an address: {}", request.url));
+    // Without the address: it may hold a secret.
+    let invalid = || HttpError::Unreachable("the URL is not an http or https address".into());
     let (scheme, rest) = request.url.split_once("://").ok_or_else(invalid)?;
     let scheme = match scheme {
         "http" => Scheme::Http,

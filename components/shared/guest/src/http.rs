@@ -62,6 +62,10 @@ pub async fn read_body(request: Request, cap: usize) -> Result<Vec<u8>, BodyErro
 /// a test of the caller finds them.
 pub fn respond(status: StatusCode, headers: &[(String, Vec<u8>)], body: Vec<u8>) -> Response {
     let fields = fields(headers);
+    // Known length: no chunked coding, and whoever hands the response on can tell it from a stream.
+    if !matches!(status, 204 | 304) {
+        let _ = fields.append("content-length", body.len().to_string().as_bytes());
+    }
     let (_, trailers) = wit_future::new(|| Ok(None));
     let contents = (!body.is_empty()).then(|| {
         let (mut writer, reader) = wit_stream::new();

@@ -31,11 +31,12 @@ pub fn name_member(method: &str) -> Option<&'static str> {
 
 /// A text as a header value: as it is, or in Base64 where it could not travel so.
 pub fn encode(text: &str) -> String {
-    let plain = !text.is_empty()
+    let sentinel = text.starts_with(BASE64_PREFIX) && text.ends_with(BASE64_SUFFIX);
+    let plain = !sentinel
+        && !text.is_empty()
         && !text.starts_with([' ', '\t'])
         && !text.ends_with([' ', '\t'])
-        && text.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b))
-        && !(text.starts_with(BASE64_PREFIX) && text.ends_with(BASE64_SUFFIX));
+        && text.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b));
     if plain { text.into() } else { format!("{BASE64_PREFIX}{}{BASE64_SUFFIX}", BASE64_STANDARD.encode(text)) }
 }
 

@@ -122,7 +122,9 @@ impl Document {
         }
         for origin in &self.allowed_origins {
             if PublicUrl::parse(origin).is_err() {
-                let text = format!("`{origin}` is not an origin: write scheme, host and port, as in `https://app.example.com`");
+                let text = format!(
+                    "`{origin}` is not an origin: write scheme, host and port, as in `https://app.example.com`"
+                );
                 problems.push(Problem::new("allowedOrigins", text));
             }
         }
@@ -187,14 +189,26 @@ mod tests {
             (json!({ "mcpServers": { "a": { "url": "http://example.com" } } }), "mcpServers.a.url"),
             (json!({ "mcpServers": { "a": { "url": "https://u@example.com" } } }), "mcpServers.a.url"),
             (json!({ "mcpServers": { "a": { "command": "npx" } } }), "mcpServers.a.command"),
-            (json!({ "mcpServers": { "a": { "url": "https://a", "headers": { "authorization": "Bearer x" } } } }), "mcpServers.a.headers.authorization"),
-            (json!({ "mcpServers": { "a": { "url": "https://a", "headers": { "Mcp-Session-Id": "x" } } } }), "mcpServers.a.headers.Mcp-Session-Id"),
+            (
+                json!({ "mcpServers": { "a": { "url": "https://a", "headers": { "authorization": "Bearer x" } } } }),
+                "mcpServers.a.headers.authorization",
+            ),
+            (
+                json!({ "mcpServers": { "a": { "url": "https://a", "headers": { "Mcp-Session-Id": "x" } } } }),
+                "mcpServers.a.headers.Mcp-Session-Id",
+            ),
             (json!({ "mcpServers": { "a": { "url": "https://a" }, "a_b": { "url": "https://a" } } }), "mcpServers.a_b"),
-            (json!({ "names": "bare", "mcpServers": { "a": { "url": "https://a" }, "b": { "url": "https://a" } } }), "names"),
+            (
+                json!({ "names": "bare", "mcpServers": { "a": { "url": "https://a" }, "b": { "url": "https://a" } } }),
+                "names",
+            ),
             (json!({ "oauth": { "codeSeconds": 601 } }), "oauth.codeSeconds"),
             (json!({ "allowedOrigins": ["*"] }), "allowedOrigins"),
             (json!({ "identity": { "type": "local", "users": [] } }), "identity.users"),
-            (json!({ "identity": { "type": "local", "users": [{ "name": "a", "passwordHash": "secret" }] } }), "identity.users[0].passwordHash"),
+            (
+                json!({ "identity": { "type": "local", "users": [{ "name": "a", "passwordHash": "secret" }] } }),
+                "identity.users[0].passwordHash",
+            ),
         ] {
             assert_eq!(problems(document.clone()), [path], "{document}");
         }

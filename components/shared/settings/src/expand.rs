@@ -10,7 +10,9 @@ pub enum ExpandError {
     #[error("`${{{0}}}` is not set: put it into the environment (Spin: variable `{lower}`), or write `${{{0}:-default}}`", lower = .0.to_ascii_lowercase())]
     Unset(String),
     /// `${` without a name or without its `}`.
-    #[error("`{0}` is not a reference: write `${{NAME}}` or `${{NAME:-default}}`, with capital letters, digits and `_`")]
+    #[error(
+        "`{0}` is not a reference: write `${{NAME}}` or `${{NAME:-default}}`, with capital letters, digits and `_`"
+    )]
     Malformed(String),
     /// `wasi:config` did not answer.
     #[error(transparent)]

@@ -16,7 +16,7 @@ pub use expand::{ExpandError, expand, references};
 pub use identity::{Identity, User};
 pub use limits::{Limits, Rate, RouteLimits};
 pub use public_url::PublicUrl;
-pub use upstreams::{Transport, Upstream, Upstreams};
+pub use upstreams::{Transport, Upstream, Upstreams, check_url};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -8,7 +8,10 @@ use std::fmt;
 /// never from a request. Plain `http` is for loopback only (OAuth 2.1 section 1.5).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct PublicUrl(#[cfg_attr(feature = "schema", schemars(extend("pattern" = "^https?://[^/?#@]+$")))] String);
+pub struct PublicUrl(
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^https?://[^/?#@]+$")))]
+    String,
+);
 
 impl PublicUrl {
     /// Check a text.
@@ -91,10 +94,23 @@ mod tests {
 
     #[test]
     fn only_origins_that_clients_may_trust_are_taken() {
-        for good in ["https://mcp.example.com", "https://a:8443", "http://127.0.0.1:8787", "http://localhost", "http://[::1]:1"] {
+        for good in
+            ["https://mcp.example.com", "https://a:8443", "http://127.0.0.1:8787", "http://localhost", "http://[::1]:1"]
+        {
             assert_eq!(PublicUrl::parse(good).as_ref().map(PublicUrl::as_str), Ok(good));
         }
-        for bad in ["", "example.com", "http://example.com", "https://a/", "https://a/mcp", "https://u@a", "ftp://a", "https://A", "https://", "http://127.0.0.1.evil.example"] {
+        for bad in [
+            "",
+            "example.com",
+            "http://example.com",
+            "https://a/",
+            "https://a/mcp",
+            "https://u@a",
+            "ftp://a",
+            "https://A",
+            "https://",
+            "http://127.0.0.1.evil.example",
+        ] {
             assert!(PublicUrl::parse(bad).is_err(), "{bad}");
         }
     }

@@ -77,31 +77,7 @@ const RESERVED_HEADERS: [&str; 9] = [
 /// Everything wrong with the upstreams.
 pub(crate) fn check(upstreams: &Upstreams, problems: &mut Vec<Problem>) {
     for (name, upstream) in upstreams {
-        let mut problem = |field: &str, text: String| problems.push(Problem::new(format!("mcpServers.{name}{field}"), text));
-        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(legal) {
-            problem("", format!("a name has 1 to {MAX_NAME} letters, digits, `_` or `-`"));
-        }
-        if upstream.command.is_some() || upstream.args.is_some() || upstream.env.is_some() {
-            problem(".command", "the gateway starts no processes: put a bridge such as `supergateway` or `mcp-proxy` in front of this server and give its `url`".into());
-            continue;
-        }
-        if let Err(why) = check_url(&upstream.url) {
-            problem(".url", why);
-        }
-        if !(1..=MAX_TIMEOUT).contains(&upstream.timeout) {
-            problem(".timeout", format!("must be 1 to {MAX_TIMEOUT} seconds"));
-        }
-        for (header, value) in &upstream.headers {
-            let lower = header.to_ascii_lowercase();
-            if lower.is_empty() || !lower.bytes().all(is_token_byte) {
-                problem(&format!(".headers.{header}"), "is not a header name".into());
-            } else if RESERVED_HEADERS.contains(&lower.as_str()) || lower.starts_with("mcp-") {
-                problem(&format!(".headers.{header}"), "is set by the gateway itself".into());
-            } else if SECRET_HEADERS.contains(&lower.as_str()) && !value.contains("${") {
-                problem(&format!(".headers.{header}"), "is a secret: put it into the environment and refer to it as `${NAME}`".into());
-            }
-        }
+        problems.extend(upstream.problems(name));
     }
     for name in upstreams.keys() {
         for other in upstreams.keys() {
@@ -113,17 +89,56 @@ pub(crate) fn check(upstreams: &Upstreams, problems: &mut Vec<Problem>) {
     }
 }
 
+impl Upstream {
+    /// Everything wrong with this one, as far as it can be seen before references are expanded. The host refuses to
+    /// start over it; the connector asks again, because other hosts check no settings.
+    pub fn problems(&self, name: &str) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut problem =
+            |field: &str, text: String| problems.push(Problem::new(format!("mcpServers.{name}{field}"), text));
+        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(legal) {
+            problem("", format!("a name has 1 to {MAX_NAME} letters, digits, `_` or `-`"));
+        }
+        if self.command.is_some() || self.args.is_some() || self.env.is_some() {
+            problem(".command", "the gateway starts no processes: put a bridge such as `supergateway` or `mcp-proxy` in front of this server and give its `url`".into());
+            return problems;
+        }
+        if !self.url.contains("${")
+            && let Err(why) = check_url(&self.url)
+        {
+            problem(".url", why);
+        }
+        if !(1..=MAX_TIMEOUT).contains(&self.timeout) {
+            problem(".timeout", format!("must be 1 to {MAX_TIMEOUT} seconds"));
+        }
+        for (header, value) in &self.headers {
+            let lower = header.to_ascii_lowercase();
+            if lower.is_empty() || !lower.bytes().all(is_token_byte) {
+                problem(&format!(".headers.{header}"), "is not a header name".into());
+            } else if RESERVED_HEADERS.contains(&lower.as_str()) || lower.starts_with("mcp-") {
+                problem(&format!(".headers.{header}"), "is set by the gateway itself".into());
+            } else if SECRET_HEADERS.contains(&lower.as_str()) && !value.contains("${") {
+                problem(
+                    &format!(".headers.{header}"),
+                    "is a secret: put it into the environment and refer to it as `${NAME}`".into(),
+                );
+            }
+        }
+        problems
+    }
+}
+
 /// RFC 9110 section 5.6.2.
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-fn check_url(url: &str) -> Result<(), String> {
+/// Check the address of an upstream, with all references expanded. The error is the end of a sentence that begins with
+/// the name of the field; it repeats the address.
+pub fn check_url(url: &str) -> Result<(), String> {
     if url.is_empty() {
         return Err("is missing".into());
-    }
-    if url.contains("${") {
-        return Ok(()); // Checked when it is expanded.
     }
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(format!("`{url}` is not an http or https address"));

@@ -1,0 +1,97 @@
+//! The consent page: a person decides what an app may do.
+
+use crate::authorize::{self, Ask, Recipient};
+use crate::cookies::Cookie;
+use crate::credential::{Credential, GrantId, Kind};
+use crate::crypto::{self, Key};
+use crate::errors::Error;
+use crate::events::Event;
+use crate::form::Form;
+use crate::grants;
+use crate::http::{Request, Response};
+use crate::login::{Carried, Login};
+use crate::records::{CodeRecord, GrantRecord, Props};
+use crate::{Server, clients, pages};
+
+/// The page for a request. `query` is the request's query string.
+pub fn page(
+    server: &Server,
+    login: &Login,
+    query: &str,
+    recipient: &Recipient,
+    ask: &Ask,
+    notice: Option<&str>,
+) -> Response {
+    // Sealed and bound to the login, it is also what no other site can make: the CSRF token.
+    let carried = Carried::seal(server, "consent", query, &login.session);
+    pages::consent(recipient, &ask.scopes, &login.user.name, &carried, notice)
+}
+
+/// `POST /oauth/consent`.
+pub fn consent(server: &Server, request: &Request, body: &[u8]) -> Result<Response, Error> {
+    let form = Form::parse(body)?;
+    let carried = Carried::open(server, "consent", form.one("request")?)?;
+    let Some(login) = Login::of(server, request) else { return Ok(authorize::again(&carried.query)) };
+    if !crypto::same(login.session.as_bytes(), carried.bound_to.as_bytes()) {
+        return Err(Error::ForeignForm);
+    }
+    if carried.is_stale(server) {
+        return Ok(authorize::again(&carried.query));
+    }
+    let parameters = authorize::parse(&carried.query)?;
+    let recipient = authorize::recipient(server, &parameters)?;
+    let ask = match authorize::ask(server, &parameters) {
+        Ok(ask) => ask,
+        Err(error) => return Ok(recipient.refuse(server, 303, &error)),
+    };
+    match form.one("action")?.ok_or(Error::Missing("action"))? {
+        "approve" => {
+            let ticked = |scope: &String| form.all("scope").any(|name| name == scope);
+            let scopes: Vec<String> = ask.scopes.iter().filter(|scope| ticked(scope)).cloned().collect();
+            if scopes.is_empty() {
+                let notice = "Nothing is ticked. Tick what the app may do, or cancel.";
+                return Ok(page(server, &login, &carried.query, &recipient, &ask, Some(notice)));
+            }
+            match issue_code(server, &login, &recipient, ask.challenge, scopes) {
+                Ok(code) => Ok(recipient.answer(server, 303, &[("code", code.reveal())])),
+                Err(error) => Ok(recipient.refuse(server, 303, &error)),
+            }
+        }
+        "switch" => Ok(authorize::again(&carried.query).with("set-cookie", Cookie::Login.set(server, "", 0))),
+        _ => Ok(recipient.refuse(server, 303, &Error::Denied)),
+    }
+}
+
+fn issue_code(
+    server: &Server,
+    login: &Login,
+    recipient: &Recipient,
+    challenge: String,
+    scopes: Vec<String>,
+) -> Result<Credential, Error> {
+    let id = GrantId(server.random());
+    let key = Key(server.random());
+    let code = Credential::mint(&server.settings.keys, Kind::Code, id, &server.random());
+    let props = Props { subject: login.user.name.clone(), authenticated_at: login.at };
+    let user_hash = server.settings.keys.user_hash(&props.subject);
+    let record = CodeRecord {
+        grant: GrantRecord {
+            client_id: recipient.client.id.clone(),
+            client_name: recipient.client.name.clone(),
+            user_hash: user_hash.clone(),
+            scopes,
+            resource: server.settings.resource.clone(),
+            created_at: server.now,
+            props: props.seal(&key, server.random(), id),
+        },
+        redirect_uri: recipient.redirect_uri.clone(),
+        challenge,
+        key: code.wrap(&key),
+        expires_at: server.now + u64::from(server.settings.lifetimes.code_seconds),
+    };
+    clients::note_use(server, &recipient.client)?;
+    grants::store_code(server, &code, &record)?;
+    let (grant_id, client_id) = (&id.to_string(), &recipient.client.id);
+    server.audit.record(&Event::Approved { grant_id, client_id, user_hash: &user_hash });
+    Ok(code)
+}

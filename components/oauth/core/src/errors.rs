@@ -1,0 +1,287 @@
+//! What can go wrong, precisely and for the log; and the one function that says what the outside sees of it.
+
+use crate::form::{FormError, Repeated};
+use crate::http::{MAX_BODY, MAX_QUERY, Response};
+use crate::pages;
+use crate::password::NoMemory;
+use crate::redirect::RedirectError;
+use serde_json::json;
+use shared_ports::StoreError;
+
+/// Why a request is not answered the way it hoped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    // The caller: HTTP.
+    #[error("no such page")]
+    NotFound,
+    #[error("method not allowed")]
+    MethodNotAllowed { allow: &'static str },
+    #[error("body larger than {MAX_BODY} bytes")]
+    BodyTooLarge,
+    #[error("query longer than {MAX_QUERY} bytes")]
+    QueryTooLong,
+    #[error("content type is not {expected}")]
+    ContentType { expected: &'static str },
+
+    // The caller: parameters.
+    #[error("form: {0}")]
+    Form(#[from] FormError),
+    #[error(transparent)]
+    Repeated(#[from] Repeated),
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+
+    // The caller: authorization endpoint.
+    #[error("unknown client")]
+    UnknownClient,
+    #[error("redirect URI is not registered")]
+    RedirectMismatch,
+    #[error("response type is not `code`")]
+    ResponseType,
+    #[error("response mode is not `query`")]
+    ResponseMode,
+    #[error("`{0}` is not supported")]
+    RequestObject(&'static str),
+    #[error("no PKCE challenge")]
+    ChallengeMissing,
+    #[error("PKCE method is not S256")]
+    ChallengeMethod,
+    #[error("malformed PKCE challenge")]
+    Challenge,
+    #[error("another resource")]
+    Resource,
+    #[error("no known scope asked for")]
+    Scope,
+    #[error("denied by the user")]
+    Denied,
+
+    // The caller: forms of our own pages.
+    #[error("form was not made by this server")]
+    ForgedForm,
+    #[error("form belongs to another browser or login")]
+    ForeignForm,
+    #[error("wrong name or password")]
+    Credentials,
+    #[error("too many failed logins")]
+    Throttled { retry_after: u64 },
+
+    // The caller: registration.
+    #[error("redirect URI {0}")]
+    RedirectUri(RedirectError),
+    #[error("`{field}` {why}")]
+    Metadata { field: &'static str, why: &'static str },
+
+    // The caller: token and revocation endpoints.
+    #[error("client authentication: {0}")]
+    ClientAuth(&'static str),
+    #[error("more than one way of client authentication")]
+    ClientAuthTwice,
+    #[error("unsupported grant type")]
+    GrantType,
+    #[error("client is not registered for this grant type")]
+    GrantTypeOfClient,
+    #[error("code or token was not made by this server, or is long over")]
+    Unknown,
+    #[error("code or token has expired")]
+    Expired,
+    #[error("code or token belongs to another client")]
+    OtherClient,
+    #[error("code was used before")]
+    CodeReplayed,
+    #[error("redirect URI is not the one of the authorization request")]
+    CodeRedirect,
+    #[error("wrong PKCE verifier")]
+    Verifier,
+    #[error("refresh token was used before")]
+    RefreshReplayed,
+    #[error("grant has ended")]
+    GrantEnded,
+    #[error("more scopes than granted")]
+    ScopeExceeded,
+
+    // The operator, or us.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
+    #[error("record of a {0} does not open")]
+    Damaged(&'static str),
+}
+
+/// What the outside sees of an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wire {
+    /// Status of an answer that is not a redirect.
+    pub status: u16,
+    /// Error code of RFC 6749 (4.1.2.1, 5.2), 7591 (3.2.2), 8707 (2) or OpenID Connect Core (3.1.2.6).
+    pub code: &'static str,
+    /// For the developer of the client, and for people: what is wrong and what to do. In the characters that RFC 6749
+    /// allows, so without quotes.
+    pub text: String,
+}
+
+/// The one mapping of inner errors to those of the protocol. Many reasons in the log, few codes outside.
+pub fn wire(error: &Error) -> Wire {
+    let (status, code, text): (u16, &'static str, &str) = match error {
+        Error::NotFound => (404, "invalid_request", "There is no such page. Start again from your app."),
+        Error::MethodNotAllowed { .. } => {
+            (405, "invalid_request", "This address does not take this method. Start again from your app.")
+        }
+        Error::BodyTooLarge => (413, "invalid_request", "The request is too large."),
+        Error::QueryTooLong => (414, "invalid_request", "The address is too long."),
+        Error::ContentType { expected } => {
+            return Wire {
+                status: 415,
+                code: "invalid_request",
+                text: format!("The content type has to be {expected}."),
+            };
+        }
+        Error::Form(FormError::TooManyFields) => (400, "invalid_request", "There are too many parameters."),
+        Error::Form(FormError::Unencoded | FormError::Percent | FormError::Utf8) => {
+            (400, "invalid_request", "The parameters are not properly encoded.")
+        }
+        Error::Repeated(Repeated(name)) => return invalid(format!("The parameter {name} is there more than once.")),
+        Error::Missing(name) => return invalid(format!("The parameter {name} is missing.")),
+
+        Error::UnknownClient => (
+            400,
+            "invalid_client",
+            "This app is not registered here, or its registration has expired. Remove the connection in the app and add it again.",
+        ),
+        Error::RedirectMismatch => (
+            400,
+            "invalid_request",
+            "The app wants its answer sent to an address that it has not registered. Do not go on if you did not start this yourself.",
+        ),
+        Error::ResponseType => (400, "unsupported_response_type", "Only the response type code is supported."),
+        Error::ResponseMode => (400, "invalid_request", "Only the response mode query is supported."),
+        Error::RequestObject("request_uri") => (400, "request_uri_not_supported", "request_uri is not supported."),
+        Error::RequestObject(_) => (400, "request_not_supported", "Request objects are not supported."),
+        Error::ChallengeMissing => (400, "invalid_request", "PKCE is required: code_challenge is missing."),
+        Error::ChallengeMethod => (400, "invalid_request", "PKCE is required with code_challenge_method S256."),
+        Error::Challenge => (400, "invalid_request", "code_challenge is not a SHA-256 hash in base64url."),
+        Error::Resource => (
+            400,
+            "invalid_target",
+            "This server does not know the resource. Use the one in the protected resource metadata.",
+        ),
+        Error::Scope => (
+            400,
+            "invalid_scope",
+            "None of the scopes is known here. Leave scope out, or use scopes_supported of the metadata.",
+        ),
+        Error::Denied => (403, "access_denied", "The user did not agree."),
+
+        Error::ForgedForm => (400, "invalid_request", "This form cannot be read any more. Start again from your app."),
+        Error::ForeignForm => (
+            403,
+            "invalid_request",
+            "This form was made for another browser or another login. Allow cookies for this site and start again from your app.",
+        ),
+        Error::Credentials => (403, "access_denied", "Name and password do not fit."),
+        Error::Throttled { .. } => (429, "access_denied", "Too many failed logins. Wait a few minutes and try again."),
+
+        Error::RedirectUri(why) => {
+            return Wire { status: 400, code: "invalid_redirect_uri", text: format!("A redirect URI {why}.") };
+        }
+        Error::Metadata { field, why } => {
+            return Wire { status: 400, code: "invalid_client_metadata", text: format!("{field} {why}.") };
+        }
+
+        Error::ClientAuth(_) => (
+            401,
+            "invalid_client",
+            "The client is unknown or its authentication failed. Register again if the registration has expired.",
+        ),
+        Error::ClientAuthTwice => (400, "invalid_request", "The client authenticates in more than one way."),
+        Error::GrantType => (400, "unsupported_grant_type", "Only authorization_code and refresh_token are supported."),
+        Error::GrantTypeOfClient => (400, "unauthorized_client", "The client is not registered for this grant type."),
+        Error::Unknown
+        | Error::Expired
+        | Error::OtherClient
+        | Error::CodeReplayed
+        | Error::CodeRedirect
+        | Error::Verifier
+        | Error::RefreshReplayed
+        | Error::GrantEnded => (
+            400,
+            "invalid_grant",
+            "The code or token is not valid, has expired, was revoked, or was issued to another client or request.",
+        ),
+        Error::ScopeExceeded => (400, "invalid_scope", "More scopes than the user has granted."),
+
+        Error::Store(_) | Error::NoMemory(_) => {
+            (503, "temporarily_unavailable", "The server cannot do this at the moment. Try again soon.")
+        }
+        Error::Damaged(_) => {
+            (500, "server_error", "The server cannot read what it has stored. Start again from your app.")
+        }
+    };
+    Wire { status, code, text: text.into() }
+}
+
+fn invalid(text: String) -> Wire {
+    Wire { status: 400, code: "invalid_request", text }
+}
+
+impl Error {
+    /// Whether it is our own fault and not the caller's.
+    pub fn is_ours(&self) -> bool {
+        wire(self).status >= 500
+    }
+
+    /// As JSON (RFC 6749 section 5.2), for programs.
+    pub fn to_json(&self) -> Response {
+        let Wire { status, code, text } = wire(self);
+        self.with_headers(Response::json(status, &json!({ "error": code, "error_description": text })))
+    }
+
+    /// As a page, for people.
+    pub fn to_page(&self) -> Response {
+        let Wire { status, text, .. } = wire(self);
+        self.with_headers(pages::error(status, &text))
+    }
+
+    fn with_headers(&self, response: Response) -> Response {
+        match self {
+            Self::MethodNotAllowed { allow } => response.with("allow", (*allow).into()),
+            Self::Throttled { retry_after } => response.with("retry-after", retry_after.to_string()),
+            // RFC 6749 section 5.2 wants it where the client has tried the header, RFC 9110 wherever there is a 401.
+            Self::ClientAuth(_) => response.with("www-authenticate", "Basic realm=\"mcp-edge\"".into()),
+            _ => response,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptions_have_the_characters_that_the_rfc_allows() {
+        for error in [
+            Error::NotFound,
+            Error::ContentType { expected: "application/json" },
+            Error::Missing("code"),
+            Error::Repeated(Repeated("code")),
+            Error::UnknownClient,
+            Error::ForeignForm,
+            Error::RedirectUri(RedirectError::UserInfo),
+            Error::RedirectUri(RedirectError::Scheme),
+            Error::Metadata { field: "client_name", why: "is too long" },
+            Error::ClientAuth("x"),
+            Error::Verifier,
+            Error::Store(StoreError("x".into())),
+        ] {
+            let text = wire(&error).text;
+            let legal = |c: char| (' '..='~').contains(&c) && c != '"' && c != '\\';
+            assert!(text.chars().all(legal), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_store_reaches_the_outside() {
+        let shown = format!("{:?}", wire(&Error::Store(StoreError("/var/lib/secret".into()))));
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+}

@@ -1,0 +1,190 @@
+//! Login with name and password.
+
+use crate::authorize::{self, Recipient};
+use crate::cookies::Cookie;
+use crate::errors::Error;
+use crate::events::Event;
+use crate::form::Form;
+use crate::http::{Request, Response};
+use crate::password::{MAX_PASSWORD, PasswordHash};
+use crate::settings::LocalUser;
+use crate::throttle::{self, Verdict};
+use crate::{Server, crypto, pages};
+use serde::{Deserialize, Serialize};
+
+/// How long a login lasts, in seconds.
+const LIFETIME: u64 = 12 * 3600;
+
+/// How long a page's form is good, in seconds.
+const FORM_LIFETIME: u64 = 600;
+
+/// Longest user name, in bytes: four for each of the 64 characters that the settings allow.
+const MAX_NAME: usize = 256;
+
+/// A person who is logged in.
+#[derive(Debug)]
+pub struct Login<'a> {
+    /// Who.
+    pub user: &'a LocalUser,
+    /// A random name of this login; forms are bound to it.
+    pub session: String,
+    /// When it was made.
+    pub at: u64,
+}
+
+/// What is in the login cookie, sealed.
+#[derive(Serialize, Deserialize)]
+struct CookieValue {
+    user: String,
+    session: String,
+    at: u64,
+    fingerprint: String,
+}
+
+impl<'a> Login<'a> {
+    /// The login of a request, if the cookie is ours, not too old, and the user is still there with the same password.
+    pub fn of(server: &Server<'a>, request: &Request) -> Option<Self> {
+        Cookie::Login.values(server, request).find_map(|value| {
+            let sealed = crypto::unbase64(value)?;
+            let plain = crypto::open(&server.settings.keys.login, b"login", &sealed)?;
+            let value: CookieValue = serde_json::from_slice(&plain).ok()?;
+            let user = server.settings.user(&value.user)?;
+            let fresh = value.at.saturating_add(LIFETIME) > server.now;
+            (fresh && value.fingerprint == user.fingerprint).then_some(Self {
+                user,
+                session: value.session,
+                at: value.at,
+            })
+        })
+    }
+
+    /// The `Set-Cookie` value of a new login.
+    fn cookie(server: &Server, user: &LocalUser) -> String {
+        let value = CookieValue {
+            user: user.name.clone(),
+            session: crypto::hex(&server.random::<16>()),
+            at: server.now,
+            fingerprint: user.fingerprint.clone(),
+        };
+        let plain = serde_json::to_vec(&value).unwrap_or_default();
+        let sealed = crypto::seal(&server.settings.keys.login, server.random(), b"login", &plain);
+        Cookie::Login.set(server, &crypto::base64(&sealed), LIFETIME)
+    }
+}
+
+/// What a page's form carries through the browser, sealed, so that it comes back unchanged and from where it was sent.
+#[derive(Serialize, Deserialize)]
+pub struct Carried {
+    /// The query string of the authorization request.
+    pub query: String,
+    /// The browser or login that the page was made for.
+    pub bound_to: String,
+    /// When the page was made.
+    pub at: u64,
+}
+
+impl Carried {
+    /// For the hidden field of a form. `page` keeps the forms of different pages apart.
+    pub fn seal(server: &Server, page: &str, query: &str, bound_to: &str) -> String {
+        let carried = Self { query: query.into(), bound_to: bound_to.into(), at: server.now };
+        let plain = serde_json::to_vec(&carried).unwrap_or_default();
+        crypto::base64(&crypto::seal(&server.settings.keys.form, server.random(), page.as_bytes(), &plain))
+    }
+
+    /// Out of the hidden field.
+    pub fn open(server: &Server, page: &str, field: Option<&str>) -> Result<Self, Error> {
+        let sealed = field.and_then(crypto::unbase64).ok_or(Error::ForgedForm)?;
+        let plain = crypto::open(&server.settings.keys.form, page.as_bytes(), &sealed).ok_or(Error::ForgedForm)?;
+        serde_json::from_slice(&plain).map_err(|_| Error::ForgedForm)
+    }
+
+    /// Whether the page is too old for its form to be taken.
+    pub fn is_stale(&self, server: &Server) -> bool {
+        self.at.saturating_add(FORM_LIFETIME) <= server.now
+    }
+}
+
+/// The login page for an authorization request.
+pub fn page(server: &Server, request: &Request, recipient: &Recipient, error: Option<&Error>) -> Response {
+    page_for(server, request, recipient, &request.query, "", error)
+}
+
+fn page_for(
+    server: &Server,
+    request: &Request,
+    recipient: &Recipient,
+    query: &str,
+    name: &str,
+    error: Option<&Error>,
+) -> Response {
+    // The form is bound to the browser by a cookie. Otherwise a page of somebody else could log this browser in as
+    // somebody else, who would then get what its user does.
+    let known =
+        Cookie::Browser.values(server, request).find(|value| crypto::unbase64(value).is_some_and(|b| b.len() == 16));
+    let browser = known.map_or_else(|| crypto::base64(&server.random::<16>()), String::from);
+    let carried = Carried::seal(server, "login", query, &browser);
+    pages::login(recipient, &carried, name, error).with("set-cookie", Cookie::Browser.set(server, &browser, LIFETIME))
+}
+
+/// `POST /oauth/login`.
+pub fn login(server: &Server, request: &Request, body: &[u8]) -> Result<Response, Error> {
+    let form = Form::parse(body)?;
+    let carried = Carried::open(server, "login", form.one("request")?)?;
+    if !Cookie::Browser.values(server, request).any(|value| crypto::same(value.as_bytes(), carried.bound_to.as_bytes()))
+    {
+        return Err(Error::ForeignForm);
+    }
+    if carried.is_stale(server) {
+        return Ok(authorize::again(&carried.query));
+    }
+    let name = form.one("username")?.unwrap_or_default();
+    match check(server, request, name, form.one("password")?.unwrap_or_default()) {
+        Ok(user) => Ok(authorize::again(&carried.query).with("set-cookie", Login::cookie(server, user))),
+        Err(error @ (Error::Credentials | Error::Throttled { .. })) => {
+            server.audit.record(&Event::Refused { why: &error.to_string(), ours: false });
+            let recipient = authorize::recipient(server, &authorize::parse(&carried.query)?)?;
+            Ok(page_for(server, request, &recipient, &carried.query, name, Some(&error)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Check name and password. The same answer after the same time, whether the name or the password is wrong.
+fn check<'a>(server: &Server<'a>, request: &Request, name: &str, password: &str) -> Result<&'a LocalUser, Error> {
+    if name.is_empty() || name.len() > MAX_NAME || password.len() > MAX_PASSWORD {
+        return Err(Error::Credentials);
+    }
+    let user_hash = server.settings.keys.user_hash(name);
+    let attempt = match throttle::attempt(server, name, &address(server, request))? {
+        Verdict::Go(attempt) => attempt,
+        Verdict::Wait(retry_after) => {
+            server.audit.record(&Event::LoginThrottled { user_hash: &user_hash });
+            return Err(Error::Throttled { retry_after });
+        }
+    };
+    let user = server.settings.user(name);
+    if user.is_some_and(|user| user.hash.is_none()) {
+        server.audit.record(&Event::PasswordHashUnusable { user_hash: &user_hash });
+    }
+    let like = server.settings.users.iter().find_map(|user| user.hash.as_ref());
+    let nobody = PasswordHash::nobody(like);
+    let hash = user.and_then(|user| user.hash.as_ref()).unwrap_or(&nobody);
+    let right = hash.verify(password)?;
+    match user.filter(|_| right) {
+        Some(user) => {
+            attempt.succeeded(server)?;
+            server.audit.record(&Event::LoggedIn { user_hash: &user_hash });
+            Ok(user)
+        }
+        None => {
+            server.audit.record(&Event::LoginFailed { user_hash: &user_hash });
+            Err(Error::Credentials)
+        }
+    }
+}
+
+/// The client's address as the host tells it. The last value counts: those before it may be the client's own.
+fn address(server: &Server, request: &Request) -> String {
+    let header = server.settings.address_header.as_deref().unwrap_or_default();
+    request.header_values(header).next_back().unwrap_or("unknown").trim().into()
+}

@@ -1,0 +1,245 @@
+//! What the operator decided, read once and kept as long as nothing it was read from changes.
+
+use crate::crypto::{self, Keys};
+use crate::password::PasswordHash;
+use serde::Deserialize;
+use shared_ports::{Config, ConfigError};
+use shared_settings::{Identity, OAuth, PublicUrl, SettingsError};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Shortest `token_key`, in bytes: as long as the keys that are made of it.
+const MIN_TOKEN_KEY: usize = 32;
+
+/// The settings of this component.
+#[derive(Debug)]
+pub struct Settings {
+    /// The issuer.
+    pub(crate) public_url: PublicUrl,
+    /// The one protected resource: the MCP endpoint.
+    pub(crate) resource: String,
+    /// Who may log in.
+    pub(crate) users: Vec<LocalUser>,
+    /// Lifetimes.
+    pub(crate) lifetimes: OAuth,
+    /// All keys.
+    pub(crate) keys: Keys,
+    /// Name of the request header with the client's address, in lower case.
+    pub(crate) address_header: Option<String>,
+}
+
+/// A user who logs in with a password.
+#[derive(Debug, Clone)]
+pub(crate) struct LocalUser {
+    pub name: String,
+    /// `None`: the settings have something that is not a usable hash, so nobody can log in with it.
+    pub hash: Option<PasswordHash>,
+    /// Changes with the password; kept in login cookies, so that a new password ends old logins.
+    pub fingerprint: String,
+    /// In ascending order.
+    pub roles: Vec<String>,
+    pub tenant: Option<String>,
+}
+
+/// Why this component cannot work. For the operator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// The settings document.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// `wasi:config` did not answer.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The host gives no public URL.
+    #[error("settings: `publicUrl` is missing: the host has to fill it in")]
+    PublicUrl,
+    /// The host gives nobody who may log in.
+    #[error("settings: `identity` is missing: name the users who may log in")]
+    Identity,
+    /// The secret is missing or too short.
+    #[error("`token_key` needs at least {MIN_TOKEN_KEY} bytes, it has {0}: `openssl rand -base64 32` makes one")]
+    TokenKey(usize),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sections {
+    public_url: Option<PublicUrl>,
+    identity: Option<Identity>,
+    #[serde(default)]
+    oauth: OAuth,
+}
+
+impl Settings {
+    /// Read the sections `publicUrl`, `identity` and `oauth` of the settings document, and the values `token_key` and
+    /// `client_address_header`.
+    pub fn read(config: &impl Config) -> Result<Self, SetupError> {
+        let sections: Sections = shared_settings::read(config, &["publicUrl", "identity", "oauth"])?;
+        let public_url = sections.public_url.ok_or(SetupError::PublicUrl)?;
+        let Identity::Local { users } = sections.identity.ok_or(SetupError::Identity)?;
+        let token_key = config.value("token_key")?.unwrap_or_default();
+        if token_key.len() < MIN_TOKEN_KEY {
+            return Err(SetupError::TokenKey(token_key.len()));
+        }
+        let users = users
+            .into_iter()
+            .map(|mut user| {
+                user.roles.sort();
+                user.roles.dedup();
+                LocalUser {
+                    hash: PasswordHash::parse(&user.password_hash).ok(),
+                    fingerprint: crypto::base64(&crypto::sha256(user.password_hash.as_bytes())),
+                    name: user.name,
+                    roles: user.roles,
+                    tenant: user.tenant,
+                }
+            })
+            .collect();
+        Ok(Self {
+            resource: public_url.mcp(),
+            public_url,
+            users,
+            lifetimes: sections.oauth,
+            keys: Keys::derive(&token_key),
+            address_header: config.value("client_address_header")?.map(|name| name.to_ascii_lowercase()),
+        })
+    }
+
+    /// The user of this name.
+    pub(crate) fn user(&self, name: &str) -> Option<&LocalUser> {
+        self.users.iter().find(|user| user.name == name)
+    }
+
+    /// Whether a requested resource (RFC 8707) is the protected one. A slash at the end is let pass, because some
+    /// clients normalise URLs that way; the path has to be there.
+    pub(crate) fn is_resource(&self, requested: &str) -> bool {
+        requested.strip_suffix('/').unwrap_or(requested) == self.resource
+    }
+}
+
+/// Keeps the last settings together with every value they were made of.
+#[derive(Debug, Default)]
+pub struct SettingsCache(RefCell<Option<Cached>>);
+
+#[derive(Debug)]
+struct Cached {
+    inputs: Vec<(String, Option<String>)>,
+    settings: Rc<Settings>,
+}
+
+impl SettingsCache {
+    /// The settings: those of the last call, unless one of the values they were made of has changed.
+    pub fn get(&self, config: &impl Config) -> Result<Rc<Settings>, SetupError> {
+        // Nothing in here calls back, so the borrows cannot meet.
+        if let Ok(cached) = self.0.try_borrow()
+            && let Some(cached) = &*cached
+        {
+            let mut same = true;
+            for (name, value) in &cached.inputs {
+                same = same && config.value(name)? == *value;
+            }
+            if same {
+                return Ok(cached.settings.clone());
+            }
+        }
+        let recording = Recording { config, inputs: RefCell::default() };
+        let settings = Rc::new(Settings::read(&recording)?);
+        if let Ok(mut cached) = self.0.try_borrow_mut() {
+            *cached = Some(Cached { inputs: recording.inputs.into_inner(), settings: settings.clone() });
+        }
+        Ok(settings)
+    }
+}
+
+/// Notes what is read.
+struct Recording<'a, C> {
+    config: &'a C,
+    inputs: RefCell<Vec<(String, Option<String>)>>,
+}
+
+impl<C: Config> Config for Recording<'_, C> {
+    fn value(&self, name: &str) -> Result<Option<String>, ConfigError> {
+        let value = self.config.value(name)?;
+        if let Ok(mut inputs) = self.inputs.try_borrow_mut() {
+            inputs.push((name.into(), value.clone()));
+        }
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{TOKEN_KEY, document};
+    use shared_ports::memory::MemoryConfig;
+
+    fn config(settings: &str, token_key: &str) -> MemoryConfig {
+        [("settings", settings), ("token_key", token_key)].into_iter().collect()
+    }
+
+    #[test]
+    fn a_short_or_missing_key_is_refused() {
+        let document = document("http://127.0.0.1:8787");
+        let error = |key: &str| Settings::read(&config(&document, key)).map(|_| ()).unwrap_err();
+        assert_eq!(error(""), SetupError::TokenKey(0));
+        assert_eq!(error("0123456789012345678901234567890"), SetupError::TokenKey(31));
+        assert!(Settings::read(&config(&document, TOKEN_KEY)).is_ok());
+    }
+
+    #[test]
+    fn what_the_host_has_to_fill_in_is_missed_by_name() {
+        let error = |document: &str| Settings::read(&config(document, TOKEN_KEY)).map(|_| ()).unwrap_err();
+        assert_eq!(error("{}"), SetupError::PublicUrl);
+        assert_eq!(error(r#"{"publicUrl":"http://localhost:1"}"#), SetupError::Identity);
+        assert!(matches!(error("nonsense"), SetupError::Settings(_)));
+    }
+
+    #[test]
+    fn the_cache_holds_until_a_value_changes() {
+        let mut values = config(&document("http://127.0.0.1:8787"), TOKEN_KEY);
+        let cache = SettingsCache::default();
+        let first = cache.get(&values).unwrap();
+        assert!(Rc::ptr_eq(&first, &cache.get(&values).unwrap()));
+        for (name, value) in [
+            ("settings", document("http://127.0.0.1:1")),
+            ("token_key", TOKEN_KEY.repeat(2)),
+            ("client_address_header", "x".into()),
+        ] {
+            let before = cache.get(&values).unwrap();
+            values.0.insert(name.into(), value);
+            assert!(!Rc::ptr_eq(&before, &cache.get(&values).unwrap()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_password_hash_may_come_by_reference() {
+        let mut values = config(
+            r#"{"publicUrl":"http://localhost:1","identity":{"type":"local","users":[{"name":"a","passwordHash":"${HASH}"}]}}"#,
+            TOKEN_KEY,
+        );
+        values.0.insert("hash".into(), crate::tests::password_hash("secret"));
+        let cache = SettingsCache::default();
+        assert!(cache.get(&values).unwrap().user("a").unwrap().hash.is_some());
+        values.0.insert("hash".into(), "not a hash".into());
+        assert!(cache.get(&values).unwrap().user("a").unwrap().hash.is_none());
+    }
+
+    #[test]
+    fn the_resource_is_the_endpoint_with_or_without_a_slash() {
+        let settings = Settings::read(&config(&document("https://a.example"), TOKEN_KEY)).unwrap();
+        for (requested, expected) in [
+            ("https://a.example/mcp", true),
+            ("https://a.example/mcp/", true),
+            ("https://a.example/mcp//", false),
+            ("https://a.example", false),
+            ("https://a.example/", false),
+            ("https://a.example/mcp?x", false),
+            ("https://a.example/MCP", false),
+            ("https://b.example/mcp", false),
+            ("", false),
+        ] {
+            assert_eq!(settings.is_resource(requested), expected, "{requested}");
+        }
+    }
+}

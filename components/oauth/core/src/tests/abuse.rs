@@ -1,0 +1,161 @@
+//! Requests that nobody means well, by the thousand.
+
+use super::Bench;
+use super::bench::{Browser, form_request, hidden, request, text};
+use crate::http::{Request, Response};
+use proptest::prelude::*;
+use shared_ports::memory::MemoryRandom;
+
+const PATHS: [&str; 14] = [
+    "/oauth/authorize",
+    "/authorize",
+    "/oauth/login",
+    "/oauth/consent",
+    "/oauth/token",
+    "/token",
+    "/oauth/register",
+    "/register",
+    "/oauth/revoke",
+    "/oauth",
+    "/.well-known/oauth-protected-resource",
+    "/.well-known/oauth-authorization-server/mcp",
+    "/.well-known/",
+    "/mcp/.well-known/openid-configuration",
+];
+
+/// What holds for every answer to whatever request.
+fn check(response: &Response, what: &str) {
+    assert!(response.status < 500, "{} to {what}", response.status);
+    let safe = |value: &str| value.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    assert!(response.headers.iter().all(|(_, value)| safe(value)), "{:?} to {what}", response.headers);
+    if let Some(location) = response.header("location") {
+        let known = ["https://client.example/cb?", "/oauth/authorize?"].iter().any(|start| location.starts_with(start));
+        assert!(known, "{location} to {what}");
+    }
+    if response.header("content-type") == Some("text/html; charset=utf-8") {
+        assert!(!String::from_utf8(response.body.clone()).unwrap().contains("<script"), "{what}");
+    }
+    assert!(response.header("cache-control").is_some(), "{what}");
+}
+
+#[test]
+fn ten_thousand_mutated_requests_are_never_a_server_error() {
+    let bench = Bench::new();
+    let client = bench.client();
+    let browser = Browser::new(&bench);
+    let login = hidden(&browser.authorize(&Bench::query(&client, &[])));
+    browser.log_in(&client, "dev", "secret");
+    let consent = hidden(&browser.authorize(&Bench::query(&client, &[])));
+    let tokens = bench.tokens(&client);
+    let code = bench.code(&client);
+    let cookies: Vec<_> = browser.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let cookie = cookies.join("; ");
+    let json =
+        r#"{"redirect_uris":["https://client.example/cb"],"client_name":"x","grant_types":["authorization_code"]}"#;
+    let seeds: Vec<Request> = vec![
+        request("GET", &format!("/oauth/authorize?{}", Bench::query(&client, &[])), &[("cookie", &cookie)], b""),
+        form_request(
+            "/oauth/login",
+            &[("request", &login), ("username", "dev"), ("password", "x")],
+            &[("cookie", &cookie), ("x-address", "1")],
+        ),
+        form_request(
+            "/oauth/consent",
+            &[("request", &consent), ("action", "approve"), ("scope", "mcp")],
+            &[("cookie", &cookie)],
+        ),
+        form_request(
+            "/oauth/token",
+            &[("grant_type", "authorization_code"), ("code", &code), ("client_id", &client.id)],
+            &[("authorization", "Basic eDp5")],
+        ),
+        form_request("/oauth/token", &Bench::refresh_fields(&client, text(&tokens, "refresh_token")), &[]),
+        form_request("/oauth/revoke", &[("token", text(&tokens, "access_token")), ("client_id", &client.id)], &[]),
+        request("POST", "/oauth/register", &[("content-type", "application/json")], json.as_bytes()),
+    ];
+    let random = MemoryRandom::default();
+    let draw = |below: usize| {
+        let mut bytes = [0; 8];
+        shared_ports::Random::fill(&random, &mut bytes);
+        usize::try_from(u64::from_be_bytes(bytes) % below.max(1) as u64).unwrap()
+    };
+    let mutate = |bytes: &mut Vec<u8>| {
+        for _ in 0..1 + draw(3) {
+            let at = draw(bytes.len().max(1));
+            match draw(6) {
+                _ if bytes.is_empty() => bytes.push(0),
+                0 => bytes[at] = u8::try_from(draw(256)).unwrap(),
+                1 => drop(bytes.remove(at)),
+                2 => bytes.insert(at, b"&=%+\"<>\r\n\0;{}[]"[draw(15)]),
+                3 => bytes.truncate(at),
+                4 => bytes.extend_from_within(at..),
+                _ => bytes[at] ^= 1 << draw(8),
+            }
+        }
+    };
+    for round in 0..10_000 {
+        let mut request = seeds[draw(seeds.len())].clone();
+        match draw(5) {
+            0 => request.path = PATHS[draw(PATHS.len())].into(),
+            1 => request.method = ["GET", "POST", "PUT", "HEAD", "OPTIONS", "x"][draw(6)].into(),
+            2 => {
+                let mut query = request.query.into_bytes();
+                mutate(&mut query);
+                request.query = String::from_utf8_lossy(&query).into_owned();
+            }
+            3 => {
+                let count = request.headers.len();
+                if let Some((_, value)) = request.headers.get_mut(draw(count)) {
+                    mutate(value);
+                }
+            }
+            _ => {
+                if let crate::Body::Whole(body) = &mut request.body {
+                    mutate(body);
+                }
+            }
+        }
+        check(&bench.send(&request), &format!("round {round}: {request:?}"));
+    }
+}
+
+proptest! {
+    #[test]
+    fn random_requests_are_never_a_server_error(
+        path in prop::sample::select(&PATHS[..]),
+        method in prop::sample::select(&["GET", "POST"][..]),
+        query in ".{0,100}",
+        body: Vec<u8>,
+        content_type in prop::sample::select(&["application/json", "application/x-www-form-urlencoded"][..]),
+        cookie: Vec<u8>,
+        authorization: Vec<u8>,
+    ) {
+        let bench = Bench::new();
+        let mut request = request(method, &format!("{path}?{query}"), &[("content-type", content_type)], &body);
+        request.headers.push(("cookie".into(), cookie));
+        request.headers.push(("authorization".into(), authorization));
+        check(&bench.send(&request), "random");
+    }
+}
+
+#[test]
+fn a_store_that_fails_is_said_so_everywhere() {
+    let bench = Bench::new();
+    let client = bench.client();
+    let tokens = bench.tokens(&client);
+    let code = bench.code(&client);
+    let browser = bench.dev();
+    let page = browser.authorize(&Bench::query(&client, &[]));
+    bench.store.failing.set(true);
+    assert_eq!(bench.redeem(&client, &code).0, 503);
+    assert_eq!(bench.refresh(&client, text(&tokens, "refresh_token")).0, 503);
+    assert_eq!(bench.get(&format!("/oauth/authorize?{}", Bench::query(&client, &[]))).status, 503);
+    assert_eq!(browser.decide(&page, "approve", &["mcp"]).status, 503);
+    assert!(matches!(bench.validate(&tokens), Err(crate::TokenError::Unavailable(_))));
+    assert!(crate::list_grants(&bench.server(), "dev").is_err());
+    let shown = bench.get(&format!("/oauth/authorize?{}", Bench::query(&client, &[])));
+    assert!(!String::from_utf8(shown.body).unwrap().contains("switched off by the test"));
+    bench.store.failing.set(false);
+    assert_eq!(bench.redeem(&client, &code).0, 200);
+    assert!(bench.events().contains(&"refused".into()));
+}

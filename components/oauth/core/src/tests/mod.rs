@@ -1,0 +1,14 @@
+//! Tests that go through the whole of it: requests in, responses out.
+
+mod abuse;
+mod authorize;
+mod bench;
+mod discovery;
+mod pages;
+mod races;
+mod refresh;
+mod registration;
+mod storage;
+mod token;
+
+pub use bench::{Bench, TOKEN_KEY, document, password_hash};

@@ -1,0 +1,254 @@
+//! Two requests at once: the second one is let in at each single call of the first one to the store.
+
+use super::Bench;
+use super::bench::{Browser, TestClient, form_request, text};
+use crate::http::{Request, Response};
+use crate::validate::TokenError;
+use crate::{GrantError, handle, list_grants, revoke_grant};
+use serde_json::Value;
+use shared_ports::memory::MemoryStore;
+use shared_ports::{Store, StoreError};
+use std::cell::{Cell, RefCell};
+
+/// Runs something in the middle: before the call of this number.
+struct Interrupted<'a> {
+    inner: &'a MemoryStore,
+    at: u64,
+    calls: Cell<u64>,
+    act: RefCell<Option<Box<dyn FnOnce() + 'a>>>,
+}
+
+impl<'a> Interrupted<'a> {
+    fn new(inner: &'a MemoryStore, at: u64, act: impl FnOnce() + 'a) -> Self {
+        Self { inner, at, calls: Cell::new(0), act: RefCell::new(Some(Box::new(act))) }
+    }
+
+    fn call(&self) {
+        self.calls.set(self.calls.get() + 1);
+        if self.calls.get() == self.at
+            && let Some(act) = self.act.take()
+        {
+            act();
+        }
+    }
+}
+
+impl Store for Interrupted<'_> {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.call();
+        self.inner.get(key)
+    }
+    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.call();
+        self.inner.set(key, value)
+    }
+    fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.call();
+        self.inner.delete(key)
+    }
+    fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
+        self.call();
+        self.inner.increment(key, delta)
+    }
+}
+
+/// More calls than any request makes.
+const CALLS: u64 = 60;
+
+fn json(response: &Response) -> (u16, Value) {
+    (response.status, serde_json::from_slice(&response.body).unwrap())
+}
+
+/// Run `outer` with `inner` at the given call. Whether the call was reached.
+fn interrupt(bench: &Bench, at: u64, outer: &Request, inner: impl FnOnce()) -> ((u16, Value), bool) {
+    let store = Interrupted::new(&bench.store, at, inner);
+    let response = handle(&bench.server_on(&store), outer);
+    (json(&response), store.calls.get() >= at)
+}
+
+#[test]
+fn two_refreshes_at_once_get_the_same_tokens_and_both_live() {
+    let mut reached = 0;
+    for at in 1..CALLS {
+        let bench = Bench::new();
+        let client = bench.client();
+        let old = bench.tokens(&client);
+        let request = form_request("/oauth/token", &Bench::refresh_fields(&client, text(&old, "refresh_token")), &[]);
+        let other = RefCell::new(None);
+        let (one, hit) = interrupt(&bench, at, &request, || {
+            *other.borrow_mut() = Some(json(&handle(&bench.server(), &request)));
+        });
+        if !hit {
+            break;
+        }
+        reached = at;
+        let two = other.into_inner().unwrap();
+        assert_eq!(one, two, "call {at}");
+        assert_eq!(one.0, 200, "call {at}");
+        assert!(bench.validate(&one.1).is_ok(), "call {at}");
+        bench.advance(100);
+        assert_eq!(bench.refresh(&client, text(&one.1, "refresh_token")).0, 200, "call {at}");
+        assert_eq!(list_grants(&bench.server(), "dev").unwrap().len(), 1);
+    }
+    assert!(reached >= 8, "{reached}");
+}
+
+fn redeem_request(client: &TestClient, code: &str) -> Request {
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("code_verifier", super::bench::VERIFIER),
+        ("client_id", client.id.as_str()),
+    ];
+    form_request("/oauth/token", &fields, &[])
+}
+
+#[test]
+fn two_uses_of_a_code_at_once_never_leave_two_grants_and_a_seen_replay_leaves_none() {
+    let mut reached = 0;
+    for at in 1..CALLS {
+        let bench = Bench::new();
+        let client = bench.client();
+        let code = bench.code(&client);
+        let request = redeem_request(&client, &code);
+        let other = RefCell::new(None);
+        let (one, hit) = interrupt(&bench, at, &request, || {
+            *other.borrow_mut() = Some(json(&handle(&bench.server(), &request)));
+        });
+        if !hit {
+            break;
+        }
+        reached = at;
+        let two = other.into_inner().unwrap();
+        let winners: Vec<_> = [&one, &two].into_iter().filter(|(status, _)| *status == 200).collect();
+        assert!(winners.len() <= 1, "call {at}");
+        // Whoever came second was seen, so nothing may be left of what the first one got.
+        for (_, tokens) in winners {
+            assert_eq!(bench.validate(tokens), Err(TokenError::Revoked), "call {at}");
+        }
+        assert_eq!(list_grants(&bench.server(), "dev"), Ok(Vec::new()), "call {at}");
+    }
+    assert!(reached >= 8, "{reached}");
+}
+
+#[test]
+fn a_use_of_a_code_that_was_under_way_during_a_use_and_its_replay_gets_nothing() {
+    for at in 1..CALLS {
+        let bench = Bench::new();
+        let client = bench.client();
+        let code = bench.code(&client);
+        let request = redeem_request(&client, &code);
+        let (one, hit) = interrupt(&bench, at, &request, || {
+            for _ in 0..2 {
+                handle(&bench.server(), &request);
+            }
+        });
+        if !hit {
+            break;
+        }
+        if one.0 == 200 {
+            assert_eq!(bench.validate(&one.1), Err(TokenError::Revoked), "call {at}");
+        }
+        assert_eq!(list_grants(&bench.server(), "dev"), Ok(Vec::new()), "call {at}");
+    }
+}
+
+#[test]
+fn a_grant_that_is_revoked_during_a_refresh_is_over() {
+    for at in 1..CALLS {
+        let bench = Bench::new();
+        let client = bench.client();
+        let old = bench.tokens(&client);
+        let id = bench.validate(&old).unwrap().grant_id;
+        let request = form_request("/oauth/token", &Bench::refresh_fields(&client, text(&old, "refresh_token")), &[]);
+        let (one, hit) = interrupt(&bench, at, &request, || {
+            revoke_grant(&bench.server(), "dev", &id).unwrap();
+        });
+        if !hit {
+            break;
+        }
+        if one.0 == 200 {
+            assert_eq!(bench.validate(&one.1), Err(TokenError::Revoked), "call {at}");
+            assert_eq!(bench.refresh(&client, text(&one.1, "refresh_token")).0, 400, "call {at}");
+        }
+        assert_eq!(list_grants(&bench.server(), "dev"), Ok(Vec::new()), "call {at}");
+        assert_eq!(revoke_grant(&bench.server(), "dev", &id), Err(GrantError::NotFound));
+    }
+}
+
+#[test]
+fn two_approvals_at_once_are_both_listed() {
+    for at in 1..CALLS {
+        let bench = Bench::new();
+        let client = bench.client();
+        let browser = bench.dev();
+        // Old grants, so that there is something to sweep.
+        for _ in 0..3 {
+            bench.code(&client);
+        }
+        bench.advance(4000);
+        let browser = Browser { bench: &bench, cookies: browser.cookies.clone() };
+        let page = browser.authorize(&Bench::query(&client, &[]));
+        let sealed = super::bench::hidden(&page);
+        let mut request =
+            form_request("/oauth/consent", &[("request", &sealed), ("action", "approve"), ("scope", "mcp")], &[]);
+        let cookie = format!("mcp-edge-login={}", browser.cookies.borrow()["mcp-edge-login"]);
+        request.headers.push(("cookie".into(), cookie.into_bytes()));
+        let other = RefCell::new(None);
+        let store = Interrupted::new(&bench.store, at, || {
+            *other.borrow_mut() = Some(handle(&bench.server(), &request));
+        });
+        let one = handle(&bench.server_on(&store), &request);
+        if store.calls.get() < at {
+            break;
+        }
+        drop(store);
+        for answer in [one, other.into_inner().unwrap()] {
+            let code = super::bench::location_parameter(&answer, "code").unwrap();
+            assert_eq!(bench.redeem(&client, &code).0, 200, "call {at}");
+        }
+        assert_eq!(list_grants(&bench.server(), "dev").unwrap().len(), 2, "call {at}");
+    }
+}
+
+#[test]
+fn a_crash_during_a_refresh_costs_nothing() {
+    /// Fails from the given call on.
+    struct Crashing<'a>(&'a MemoryStore, u64, Cell<u64>);
+    impl Crashing<'_> {
+        fn call(&self) -> Result<(), StoreError> {
+            self.2.set(self.2.get() + 1);
+            if self.2.get() >= self.1 { Err(StoreError("crashed".into())) } else { Ok(()) }
+        }
+    }
+    impl Store for Crashing<'_> {
+        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+            self.call().and_then(|()| self.0.get(key))
+        }
+        fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+            self.call().and_then(|()| self.0.set(key, value))
+        }
+        fn delete(&self, key: &str) -> Result<(), StoreError> {
+            self.call().and_then(|()| self.0.delete(key))
+        }
+        fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
+            self.call().and_then(|()| self.0.increment(key, delta))
+        }
+    }
+    for at in 1..CALLS {
+        let bench = Bench::new();
+        let client = bench.client();
+        let old = bench.tokens(&client);
+        let request = form_request("/oauth/token", &Bench::refresh_fields(&client, text(&old, "refresh_token")), &[]);
+        let store = Crashing(&bench.store, at, Cell::new(0));
+        let response = handle(&bench.server_on(&store), &request);
+        if response.status == 200 {
+            break;
+        }
+        assert_eq!(json(&response).1["error"], "temporarily_unavailable", "call {at}");
+        bench.advance(20);
+        let (status, new) = bench.refresh(&client, text(&old, "refresh_token"));
+        assert_eq!(status, 200, "call {at}");
+        assert!(bench.validate(&new).is_ok());
+    }
+}

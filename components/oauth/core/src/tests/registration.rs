@@ -1,0 +1,126 @@
+use super::Bench;
+use super::bench::{REDIRECT, request, text};
+use crate::clients::LIFETIME;
+use serde_json::{Value, json};
+
+fn error(metadata: &Value) -> String {
+    let (status, answer) = Bench::new().register(metadata);
+    assert_eq!(status, 400, "{metadata}");
+    text(&answer, "error").into()
+}
+
+#[test]
+fn a_public_client_is_registered_as_it_asked() {
+    let (status, mut answer) = Bench::new().register(&json!({
+        "redirect_uris": ["http://localhost:1234/cb"], "client_name": "A <b>", "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token", "implicit"], "response_types": ["code"],
+        "logo_uri": "https://evil.example/logo.png", "scope": "mcp",
+    }));
+    assert_eq!(status, 201);
+    assert_eq!(answer["client_id"].take().as_str().map(str::len), Some(32));
+    assert_eq!(
+        answer,
+        json!({
+            "client_id": null, "client_id_issued_at": 1_800_000_000, "client_name": "A <b>",
+            "redirect_uris": ["http://localhost:1234/cb"], "token_endpoint_auth_method": "none",
+            "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
+        })
+    );
+}
+
+#[test]
+fn a_client_that_says_nothing_gets_a_secret_and_refresh_tokens() {
+    let bench = Bench::new();
+    let (status, answer) = bench.register(&json!({ "redirect_uris": [REDIRECT] }));
+    assert_eq!(status, 201);
+    assert_eq!(answer["token_endpoint_auth_method"], "client_secret_basic");
+    assert_eq!(answer["client_secret_expires_at"], 0);
+    assert_eq!(answer["grant_types"], json!(["authorization_code", "refresh_token"]));
+    let secret = text(&answer, "client_secret");
+    assert_eq!(secret.len(), 43);
+    let stored = bench.store.entries.borrow();
+    assert!(stored.values().all(|value| !String::from_utf8_lossy(value).contains(secret)), "the secret is stored");
+}
+
+#[test]
+fn improper_metadata_are_refused() {
+    let base = json!({ "redirect_uris": [REDIRECT] });
+    let with = |name: &str, value: Value| {
+        let mut metadata = base.clone();
+        metadata[name] = value;
+        metadata
+    };
+    for metadata in [
+        json!([]),
+        json!("x"),
+        json!({}),
+        with("redirect_uris", json!([])),
+        with("redirect_uris", json!(REDIRECT)),
+        with("redirect_uris", json!([1])),
+        with("redirect_uris", json!(vec![REDIRECT; 17])),
+        with("client_name", json!("x".repeat(101))),
+        with("client_name", json!("a\nb")),
+        with("client_name", json!("a\u{202e}b")),
+        with("client_name", json!(["x"])),
+        with("token_endpoint_auth_method", json!("private_key_jwt")),
+        with("grant_types", json!(["client_credentials"])),
+        with("grant_types", json!([])),
+        with("response_types", json!(["token"])),
+    ] {
+        assert_eq!(error(&metadata), "invalid_client_metadata", "{metadata}");
+    }
+    for uri in ["http://client.example/cb", "javascript:alert(1)", "https://a.example/#x", "https://u@a.example/", "x"]
+    {
+        assert_eq!(error(&json!({ "redirect_uris": [REDIRECT, uri] })), "invalid_redirect_uri", "{uri}");
+    }
+}
+
+#[test]
+fn nonsense_is_no_metadata() {
+    for body in [
+        &b""[..],
+        b"{",
+        b"\xff",
+        b"{\"redirect_uris\":[\"https://a.example\"],\"redirect_uris\":[]}",
+        &b"[".repeat(20_000),
+    ] {
+        let request = request("POST", "/register", &[("content-type", "application/json; charset=utf-8")], body);
+        assert_eq!(Bench::new().send(&request).status, 400);
+    }
+}
+
+#[test]
+fn a_client_ends_90_days_after_its_last_use_and_is_swept() {
+    let bench = Bench::new();
+    let (unused, used) = (bench.client(), bench.client());
+    let known = |client| bench.get(&format!("/oauth/authorize?{}", Bench::query(client, &[]))).status == 200;
+    bench.advance(LIFETIME - 10);
+    assert!(known(&unused) && known(&used));
+    bench.tokens(&used);
+    bench.advance(20);
+    assert!(!known(&unused) && known(&used));
+    for _ in 0..3 {
+        bench.client();
+    }
+    assert!(!bench.keys().contains(&format!("oauth:client:{}", unused.id)), "not swept");
+    assert!(known(&used));
+    bench.advance(LIFETIME - 100);
+    assert!(known(&used));
+    bench.advance(100);
+    assert!(!known(&used));
+    for _ in 0..5 {
+        bench.client();
+    }
+    assert!(!bench.keys().iter().any(|key| key.contains(&used.id)), "not swept");
+}
+
+#[test]
+fn a_client_outlives_its_refresh_tokens() {
+    let mut document: Value = serde_json::from_str(&super::document("http://127.0.0.1:8787")).unwrap();
+    document["oauth"] = json!({ "refreshTokenSeconds": 31_536_000 });
+    let bench = Bench::with_document(&document.to_string());
+    let client = bench.client();
+    let tokens = bench.tokens(&client);
+    bench.advance(31_536_000 - 1);
+    assert_eq!(bench.refresh(&client, text(&tokens, "refresh_token")).0, 200);
+}

@@ -1,0 +1,115 @@
+//! What is in the store, and what is not any more.
+
+use super::Bench;
+use super::bench::{Browser, text};
+use crate::list_grants;
+use crate::validate::TokenError;
+
+#[test]
+fn a_copy_of_the_store_has_no_secret_and_no_name_in_it() {
+    let bench = Bench::new();
+    let client = bench.client();
+    let unused_code = bench.code(&client);
+    let first = bench.tokens(&client);
+    let second = bench.refresh(&client, text(&first, "refresh_token")).1;
+    let cookie = bench.dev().cookies.borrow()["mcp-edge-login"].clone();
+    let mut secrets = vec![unused_code.as_str(), cookie.as_str(), "dev", "secret", "t1", "admin"];
+    for tokens in [&first, &second] {
+        secrets.extend([text(tokens, "access_token"), text(tokens, "refresh_token")]);
+    }
+    for (key, value) in bench.store.entries.borrow().iter() {
+        let value = String::from_utf8_lossy(value);
+        for secret in &secrets {
+            assert!(!key.contains(secret) && !value.contains(secret), "{secret} in {key}: {value}");
+        }
+    }
+}
+
+#[test]
+fn every_key_is_in_the_documented_layout() {
+    let bench = Bench::new();
+    let client = bench.client();
+    bench.code(&client);
+    let tokens = bench.tokens(&client);
+    bench.advance(40);
+    bench.refresh(&client, text(&tokens, "refresh_token"));
+    let layout = include_str!("../../../STORE.md");
+    for key in bench.keys() {
+        let parts: Vec<&str> = key.split(':').collect();
+        let shape: Vec<&str> = parts
+            .iter()
+            .map(|part| match part.len() {
+                64 => "{hash}",
+                32 => "{id}",
+                _ if part.bytes().all(|byte| byte.is_ascii_digit()) => "{n}",
+                5 if parts[1] == "throttle" && part.bytes().all(|byte| byte.is_ascii_hexdigit()) => "{bucket}",
+                _ => part,
+            })
+            .collect();
+        let shape = shape.join(":").replace("oauth:user:{id}", "oauth:user:{user-hash}");
+        assert!(layout.contains(&format!("`{shape}`")), "{shape} ({key})");
+    }
+}
+
+#[test]
+fn a_grant_that_is_refreshed_for_years_stays_small() {
+    let bench = Bench::new();
+    let client = bench.client();
+    let mut tokens = bench.tokens(&client);
+    let mut most = 0;
+    for _ in 0..2000 {
+        bench.advance(3000);
+        let (status, new) = bench.refresh(&client, text(&tokens, "refresh_token"));
+        assert_eq!(status, 200);
+        tokens = new;
+        most = most.max(bench.keys().len());
+    }
+    assert!(most < 60, "{most}");
+}
+
+#[test]
+fn a_grant_leaves_nothing_but_its_place_in_the_list_when_it_is_revoked() {
+    let bench = Bench::new();
+    let client = bench.client();
+    let mut tokens = bench.tokens(&client);
+    for _ in 0..5 {
+        bench.advance(1000);
+        tokens = bench.refresh(&client, text(&tokens, "refresh_token")).1;
+    }
+    let id = bench.validate(&tokens).unwrap().grant_id;
+    crate::revoke_grant(&bench.server(), "dev", &id).unwrap();
+    let left: Vec<_> = bench
+        .keys()
+        .into_iter()
+        .filter(|key| ["grant", "token", "refresh", "code"].contains(&key.split(':').nth(1).unwrap()))
+        .collect();
+    assert_eq!(left, [""; 0]);
+    assert_eq!(bench.validate(&tokens), Err(TokenError::Revoked));
+}
+
+#[test]
+fn codes_that_nobody_redeemed_and_grants_that_ended_are_swept_by_later_approvals() {
+    let bench = Bench::new();
+    let client = bench.client();
+    let dev = || {
+        let browser = Browser::new(&bench);
+        browser.log_in(&client, "dev", "secret");
+        browser.approve(&Bench::query(&client, &[]))
+    };
+    for _ in 0..6 {
+        bench.redeem(&client, &dev());
+        dev();
+    }
+    assert_eq!(list_grants(&bench.server(), "dev").unwrap().len(), 6);
+    bench.advance(31 * 24 * 3600);
+    assert_eq!(list_grants(&bench.server(), "dev"), Ok(Vec::new()));
+    for _ in 0..6 {
+        bench.redeem(&client, &dev());
+    }
+    let count = |kind: &str| bench.keys().iter().filter(|key| key.split(':').nth(1) == Some(kind)).count();
+    // A grant has its record, its state and its first pair.
+    assert_eq!((count("grant"), count("token"), count("refresh")), (18, 6, 6));
+    assert_eq!(list_grants(&bench.server(), "dev").unwrap().len(), 6);
+    // Only the counters of the six new codes.
+    assert_eq!(count("code"), 6);
+}

@@ -1,0 +1,80 @@
+//! The check of an access token, made for every request to the protected resource.
+
+use crate::Server;
+use crate::credential::{Credential, Kind};
+use crate::records::{self, AccessRecord, GrantRecord, Props};
+use shared_ports::StoreError;
+
+/// Who is asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Subject: stable name of the user. Personal data.
+    pub subject: String,
+    /// Keyed hash of the subject: 32 lower-case hex digits.
+    pub user_hash: String,
+    /// The client that the token was issued to.
+    pub client_id: String,
+    /// The grant behind the token.
+    pub grant_id: String,
+    /// Granted scopes, in ascending order.
+    pub scopes: Vec<String>,
+    /// Roles of the user as the settings have them now, in ascending order.
+    pub roles: Vec<String>,
+    /// Tenant of the user.
+    pub tenant: Option<String>,
+    /// When the token ends: seconds since the Unix epoch.
+    pub expires_at: u64,
+}
+
+/// Why a token is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Not made by this server.
+    #[error("unknown token")]
+    Unknown,
+    /// Its time is over.
+    #[error("token has expired")]
+    Expired,
+    /// The grant behind it has ended, or its user was removed from the settings.
+    #[error("grant has ended")]
+    Revoked,
+    /// Issued for another resource.
+    #[error("token is for another resource")]
+    WrongAudience,
+    /// It could not be found out. For the log.
+    #[error(transparent)]
+    Unavailable(#[from] StoreError),
+}
+
+/// Check an access token for a resource (OAuth 2.1 section 5.2, RFC 8707).
+pub fn validate(server: &Server, token: &str, resource: &str) -> Result<Principal, TokenError> {
+    let token = Credential::parse(&server.settings.keys, Kind::Access, token).ok_or(TokenError::Unknown)?;
+    let (id, key) = (token.grant(), records::credential_key(&token, Kind::Access));
+    let record = records::get::<AccessRecord>(server.store, &key)?;
+    let grant = records::get::<GrantRecord>(server.store, &records::grant_key(id))?;
+    // Its mark says that it is ours. Without its record it was swept after its end; without its grant it was revoked.
+    let Some(grant) = grant else { return Err(TokenError::Revoked) };
+    let Some(record) = record else { return Err(TokenError::Expired) };
+    if record.expires_at <= server.now {
+        server.store.delete(&key)?;
+        return Err(TokenError::Expired);
+    }
+    if record.resource != resource {
+        return Err(TokenError::WrongAudience);
+    }
+    let damaged = || StoreError(format!("grant {id} does not open"));
+    let grant_key = token.unwrap_key(&record.key).ok_or_else(damaged)?;
+    let props = Props::open(&grant.props, &grant_key, id).ok_or_else(damaged)?;
+    // Roles and tenant are taken from the settings of now, and who is not in them any more is out at once.
+    let user = server.settings.user(&props.subject).ok_or(TokenError::Revoked)?;
+    Ok(Principal {
+        subject: props.subject,
+        user_hash: grant.user_hash,
+        client_id: grant.client_id,
+        grant_id: id.to_string(),
+        scopes: record.scopes,
+        roles: user.roles.clone(),
+        tenant: user.tenant.clone(),
+        expires_at: record.expires_at,
+    })
+}

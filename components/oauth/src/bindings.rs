@@ -1,0 +1,21 @@
+//! Generated from the world `oauth`.
+
+#![allow(missing_docs, clippy::all, unsafe_code, reason = "generated")]
+
+wit_bindgen::generate!({
+    path: "../../wit",
+    world: "mcp-edge:gateway/oauth",
+    with: {
+        "wasi:keyvalue/store@0.2.0-draft2": shared_guest::bindings::wasi::keyvalue::store,
+        "wasi:keyvalue/atomics@0.2.0-draft2": shared_guest::bindings::wasi::keyvalue::atomics,
+        "wasi:config/store@0.2.0-draft-2024-09-27": shared_guest::bindings::wasi::config::store,
+        "wasi:clocks/system-clock@0.3.0": wasip3::clocks::system_clock,
+        "wasi:clocks/types@0.3.0": wasip3::clocks::types,
+        "wasi:random/random@0.3.0": wasip3::random::random,
+        "wasi:http/types@0.3.0": wasip3::http::types,
+    },
+    generate_all,
+});
+
+use super::Component;
+export!(Component);
