@@ -1,6 +1,6 @@
 //! The whole document.
 
-use crate::{Identity, Limits, PublicUrl, Upstreams, upstreams};
+use crate::{Identity, Limits, OAuth, PublicUrl, Upstreams, upstreams};
 use serde::Deserialize;
 
 /// `mcp-edge.json`.
@@ -20,7 +20,7 @@ pub struct Document {
     /// Who may log in.
     #[serde(default)]
     pub identity: Option<Identity>,
-    /// Lifetimes of codes and tokens.
+    /// The authorization server: lifetimes, clients, scopes.
     #[serde(default)]
     pub oauth: OAuth,
     /// The servers behind the gateway.
@@ -63,25 +63,6 @@ pub enum Names {
     Bare,
 }
 
-/// Lifetimes, in seconds.
-#[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct OAuth {
-    /// Of an access token; 60 to 86400.
-    pub access_token_seconds: u32,
-    /// Of a refresh token, counted from its last use; 3600 to 31536000.
-    pub refresh_token_seconds: u32,
-    /// Of an authorization code; 30 to 600 (RFC 6749 section 4.1.2 recommends no more than 10 minutes).
-    pub code_seconds: u32,
-}
-
-impl Default for OAuth {
-    fn default() -> Self {
-        Self { access_token_seconds: 3600, refresh_token_seconds: 30 * 24 * 3600, code_seconds: 600 }
-    }
-}
-
 /// Something wrong in the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -111,15 +92,7 @@ impl Document {
         if self.names == Names::Bare && self.mcp_servers.len() > 1 {
             problems.push(Problem::new("names", "`bare` is for a single upstream: with several, names could collide"));
         }
-        for (path, value, floor, ceiling) in [
-            ("oauth.accessTokenSeconds", self.oauth.access_token_seconds, 60, 86_400),
-            ("oauth.refreshTokenSeconds", self.oauth.refresh_token_seconds, 3600, 31_536_000),
-            ("oauth.codeSeconds", self.oauth.code_seconds, 30, 600),
-        ] {
-            if !(floor..=ceiling).contains(&value) {
-                problems.push(Problem::new(path, format!("must be {floor} to {ceiling} seconds")));
-            }
-        }
+        self.oauth.check(&mut problems);
         for origin in &self.allowed_origins {
             if PublicUrl::parse(origin).is_err() {
                 let text = format!(
@@ -128,29 +101,10 @@ impl Document {
                 problems.push(Problem::new("allowedOrigins", text));
             }
         }
-        if let Some(Identity::Local { users }) = &self.identity {
-            self.check_users(users, &mut problems);
+        if let Some(identity) = &self.identity {
+            identity.check(&mut problems);
         }
         problems
-    }
-
-    fn check_users(&self, users: &[crate::User], problems: &mut Vec<Problem>) {
-        if users.is_empty() {
-            problems.push(Problem::new("identity.users", "nobody could log in: name at least one user"));
-        }
-        for (index, user) in users.iter().enumerate() {
-            let path = format!("identity.users[{index}]");
-            if user.name.is_empty() || user.name.len() > 64 || user.name.chars().any(char::is_control) {
-                problems.push(Problem::new(format!("{path}.name"), "a name has 1 to 64 characters"));
-            }
-            if users.iter().take(index).any(|other| other.name == user.name) {
-                problems.push(Problem::new(format!("{path}.name"), format!("there are two users `{}`", user.name)));
-            }
-            if !user.password_hash.starts_with("$argon2id$") && !user.password_hash.starts_with("${") {
-                let text = "is not an argon2id hash: `mcp-edge hash-password` makes one";
-                problems.push(Problem::new(format!("{path}.passwordHash"), text));
-            }
-        }
     }
 }
 
@@ -205,6 +159,44 @@ mod tests {
             (json!({ "oauth": { "codeSeconds": 601 } }), "oauth.codeSeconds"),
             (json!({ "allowedOrigins": ["*"] }), "allowedOrigins"),
             (json!({ "identity": { "type": "local", "users": [] } }), "identity.users"),
+            (json!({ "identity": { "type": "oidc", "providers": {} } }), "identity.providers"),
+            (
+                json!({ "identity": { "type": "oidc", "providers": { "A": { "issuer": "https://a", "clientId": "x" } } } }),
+                "identity.providers.A",
+            ),
+            (
+                json!({ "identity": { "type": "oidc", "providers": { "a": { "clientId": "x" } } } }),
+                "identity.providers.a.issuer",
+            ),
+            (
+                json!({ "identity": { "type": "oidc", "providers": { "a": { "issuer": "http://a.example", "clientId": "x" } } } }),
+                "identity.providers.a.issuer",
+            ),
+            (
+                json!({ "identity": { "type": "oidc", "providers": { "a": { "issuer": "https://a", "clientId": "x", "clientSecret": "x" } } } }),
+                "identity.providers.a.clientSecret",
+            ),
+            (
+                json!({ "identity": { "type": "local", "users": [{ "name": "a:b", "passwordHash": "$argon2id$x" }] } }),
+                "identity.users[0].name",
+            ),
+            (json!({ "oauth": { "clients": { "a b": { "redirectUris": ["https://a/"] } } } }), "oauth.clients.a b"),
+            (json!({ "oauth": { "clients": { "a": {} } } }), "oauth.clients.a.redirectUris"),
+            (
+                json!({ "oauth": { "clients": { "a": { "redirectUris": ["https://a/"], "secret": "x" } } } }),
+                "oauth.clients.a.secret",
+            ),
+            (
+                json!({ "oauth": { "clients": { "a": { "grantTypes": ["client_credentials"] } } } }),
+                "oauth.clients.a.grantTypes",
+            ),
+            (json!({ "oauth": { "scopes": { "a\"": { "meaning": "x" } } } }), "oauth.scopes.a\""),
+            (
+                json!({ "oauth": { "scopes": { "a": { "meaning": "x", "includes": ["b"] } } } }),
+                "oauth.scopes.a.includes",
+            ),
+            (json!({ "oauth": { "aliases": ["/mcp"] } }), "oauth.aliases"),
+            (json!({ "oauth": { "registration": { "maxClients": 1 } } }), "oauth.registration.maxClients"),
             (
                 json!({ "identity": { "type": "local", "users": [{ "name": "a", "passwordHash": "secret" }] } }),
                 "identity.users[0].passwordHash",

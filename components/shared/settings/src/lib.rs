@@ -8,14 +8,20 @@ mod document;
 mod expand;
 mod identity;
 mod limits;
+mod oauth;
 mod public_url;
+mod scopes;
+mod secrets;
 mod upstreams;
 
-pub use document::{Document, Names, OAuth, Problem, StoreSettings};
+pub use document::{Document, Names, Problem, StoreSettings};
 pub use expand::{ExpandError, expand, references};
-pub use identity::{Identity, User};
+pub use identity::{Claims, Identity, Provider, User};
 pub use limits::{Limits, Rate, RouteLimits};
+pub use oauth::{ClientDocuments, ClientSettings, Consent, GrantType, GrantTypes, OAuth, Registration, Remember};
 pub use public_url::PublicUrl;
+pub use scopes::{ScopeSettings, Scopes};
+pub use secrets::{MIN_KEY, Secrets, SecretsError};
 pub use upstreams::{Transport, Upstream, Upstreams, check_url};
 
 use serde::de::DeserializeOwned;
