@@ -4,7 +4,7 @@
 //! The mark keeps guessed tokens away from the store. And it makes an old code or refresh token recognisable as once
 //! issued after its record was deleted, so that its replay still ends the grant, however long ago that was.
 
-use crate::crypto::{self, Key, Keys};
+use crate::crypto::{self, Key, Keys, TokenKeys};
 
 /// Identifier of a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +72,10 @@ impl std::fmt::Debug for Credential {
 impl Credential {
     /// Make one out of a secret that is random or derived.
     pub fn mint(keys: &Keys, kind: Kind, grant: GrantId, secret: &[u8; 32]) -> Self {
+        Self::mint_with(&keys.token, kind, grant, secret)
+    }
+
+    fn mint_with(keys: &TokenKeys, kind: Kind, grant: GrantId, secret: &[u8; 32]) -> Self {
         let mut bytes = Vec::with_capacity(16 + 32 + 16);
         bytes.extend_from_slice(&grant.0);
         bytes.extend_from_slice(secret);
@@ -85,7 +89,8 @@ impl Credential {
         let (grant, rest) = bytes.split_first_chunk::<16>()?;
         let (secret, rest) = rest.split_first_chunk::<32>()?;
         let grant = GrantId(*grant);
-        crypto::same(rest, &mark(keys, kind, grant, secret)).then(|| Self { kind, grant, text: text.into() })
+        let ours = keys.token_keys().any(|keys| crypto::same(rest, &mark(keys, kind, grant, secret)));
+        ours.then(|| Self { kind, grant, text: text.into() })
     }
 
     /// The grant it belongs to.
@@ -105,9 +110,9 @@ impl Credential {
 
     /// The successor of a refresh token: the same for whoever asks, so that racing callers get the same answer
     /// without talking to each other. `about` is what else decides the successor.
-    pub fn successor(&self, keys: &Keys, kind: Kind, about: &str) -> Self {
+    pub fn successor(&self, keys: &TokenKeys, kind: Kind, about: &str) -> Self {
         let parts = [kind.prefix().as_bytes(), self.text.as_bytes(), about.as_bytes()];
-        Self::mint(keys, kind, self.grant, &crypto::hmac(&keys.rotation, &parts))
+        Self::mint_with(keys, kind, self.grant, &crypto::hmac(&keys.rotation, &parts))
     }
 
     /// Wrap the grant's key, so that only this credential opens it.
@@ -133,7 +138,7 @@ impl Credential {
 /// Not secret: it only keeps this use of a token apart from every other.
 const WRAPPING_SALT: Key = Key(*b"mcp-edge: token wraps grant key.");
 
-fn mark(keys: &Keys, kind: Kind, grant: GrantId, secret: &[u8; 32]) -> [u8; 16] {
+fn mark(keys: &TokenKeys, kind: Kind, grant: GrantId, secret: &[u8; 32]) -> [u8; 16] {
     let full = crypto::hmac(&keys.mark, &[kind.prefix().as_bytes(), &grant.0, secret]);
     full.first_chunk::<16>().copied().unwrap_or_default()
 }
@@ -141,12 +146,17 @@ fn mark(keys: &Keys, kind: Kind, grant: GrantId, secret: &[u8; 32]) -> [u8; 16] 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::secrets;
     use proptest::prelude::*;
 
     const KINDS: [Kind; 3] = [Kind::Code, Kind::Access, Kind::Refresh];
 
     fn keys() -> Keys {
-        Keys::derive("0123456789abcdef0123456789abcdef")
+        Keys::derive(&secrets("0123456789abcdef0123456789abcdef"))
+    }
+
+    fn other_keys() -> Keys {
+        Keys::derive(&secrets("another"))
     }
 
     #[test]
@@ -159,7 +169,7 @@ mod tests {
                 let swapped = made.reveal().replace(kind.prefix(), other.prefix());
                 assert_eq!(Credential::parse(&keys(), other, &swapped).is_some(), kind == other);
             }
-            assert_eq!(Credential::parse(&Keys::derive("another"), kind, made.reveal()), None);
+            assert_eq!(Credential::parse(&other_keys(), kind, made.reveal()), None);
             assert_eq!(Credential::parse(&keys(), kind, &format!("{}A", made.reveal())), None);
         }
     }
@@ -173,10 +183,10 @@ mod tests {
     #[test]
     fn successors_are_a_function_of_the_token_and_what_is_asked() {
         let old = Credential::mint(&keys(), Kind::Refresh, GrantId([1; 16]), &[2; 32]);
-        let of = |about| old.successor(&keys(), Kind::Access, about);
+        let of = |about| old.successor(&keys().token, Kind::Access, about);
         assert_eq!(of("mcp"), of("mcp"));
         assert_ne!(of("mcp"), of("other"));
-        assert_ne!(of("mcp"), old.successor(&Keys::derive("another"), Kind::Access, "mcp"));
+        assert_ne!(of("mcp"), old.successor(&other_keys().token, Kind::Access, "mcp"));
         assert_eq!(of("mcp").grant(), old.grant());
     }
 

@@ -1,5 +1,5 @@
-//! Hashes, keys and seals. Every key comes out of the operator's `token_key` by HKDF, one for each purpose, or out of
-//! a token.
+//! Hashes, keys and seals. Every key comes by HKDF out of one of the operator's secrets, one for each purpose, or out
+//! of a token.
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit};
@@ -8,6 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
+use shared_settings::Secrets;
 use subtle::ConstantTimeEq;
 
 /// A key for HMAC-SHA256 or AES-256-GCM. Its `Debug` shows nothing.
@@ -20,40 +21,92 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// The keys of this server, one for each purpose.
+/// A key and, while keys are being changed, the one before it.
 #[derive(Debug, Clone)]
-pub struct Keys {
-    /// Seals login cookies.
-    pub login: Key,
-    /// Seals what travels in hidden form fields.
-    pub form: Key,
-    /// Turns a subject into a user hash.
-    pub subject: Key,
+pub struct Rotating {
+    /// Makes what is made from now on.
+    pub current: Key,
+    /// Opens what was made before.
+    pub previous: Option<Key>,
+}
+
+impl Rotating {
+    /// [`seal`] with the current key.
+    pub fn seal(&self, nonce: [u8; NONCE], context: &[u8], plain: &[u8]) -> Vec<u8> {
+        seal(&self.current, nonce, context, plain)
+    }
+
+    /// [`open`] with whichever key fits.
+    pub fn open(&self, context: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        open(&self.current, context, sealed)
+            .or_else(|| self.previous.as_ref().and_then(|previous| open(previous, context, sealed)))
+    }
+
+    /// Whether this is the HMAC of a message under either key.
+    pub fn verify(&self, parts: &[&[u8]], mac: &[u8]) -> bool {
+        let fits = |key: &Key| same(&hmac(key, parts), mac);
+        fits(&self.current) || self.previous.as_ref().is_some_and(fits)
+    }
+}
+
+/// What codes and tokens are made with.
+#[derive(Debug, Clone)]
+pub struct TokenKeys {
     /// Turns a refresh token into its successors.
     pub rotation: Key,
     /// Marks codes and tokens as ours.
     pub mark: Key,
+}
+
+/// The keys of this server, one for each purpose.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Seals login cookies.
+    pub login: Rotating,
+    /// Seals what travels in hidden form fields.
+    pub form: Rotating,
+    /// Seals cookies with remembered approvals.
+    pub approval: Rotating,
+    /// Seals and signs what travels to an identity provider and back.
+    pub leg: Rotating,
+    /// Seals what is stored and has no token of its own to open it.
+    pub rest: Rotating,
+    /// Turns a subject into a user hash. Never changes.
+    pub subject: Key,
+    /// Codes and tokens.
+    pub token: TokenKeys,
+    /// Codes and tokens made before the key was changed.
+    pub token_previous: Option<TokenKeys>,
     /// Turns names and addresses into buckets of the throttle.
     pub throttle: Key,
 }
 
 impl Keys {
     /// Derive all keys (RFC 5869).
-    pub fn derive(token_key: &str) -> Self {
-        let hkdf = Hkdf::<Sha256>::new(Some(b"mcp-edge oauth 1"), token_key.as_bytes());
-        let key = |purpose: &str| {
-            let mut key = [0; 32];
-            // It fails for more than 255 blocks of output only; this asks for one.
-            let _ = hkdf.expand(purpose.as_bytes(), &mut key);
-            Key(key)
+    pub fn derive(secrets: &Secrets) -> Self {
+        let token = Derive::from(&secrets.token_key);
+        let token_previous = secrets.token_key_previous.as_ref().map(Derive::from);
+        let cookie = Derive::from(&secrets.cookie_key);
+        let cookie_previous = secrets.cookie_key_previous.as_ref().map(Derive::from);
+        let by_cookie_key = |purpose: &str| Rotating {
+            current: cookie.key(purpose),
+            previous: cookie_previous.as_ref().map(|previous| previous.key(purpose)),
         };
+        let token_keys =
+            |derive: &Derive| TokenKeys { rotation: derive.key("refresh rotation"), mark: derive.key("token mark") };
         Self {
-            login: key("login cookie"),
-            form: key("form field"),
-            subject: key("user hash"),
-            rotation: key("refresh rotation"),
-            mark: key("token mark"),
-            throttle: key("throttle bucket"),
+            login: by_cookie_key("login cookie"),
+            form: by_cookie_key("form field"),
+            approval: by_cookie_key("approval cookie"),
+            leg: by_cookie_key("provider leg"),
+            rest: Rotating {
+                current: token.key("at rest"),
+                previous: token_previous.as_ref().map(|previous| previous.key("at rest")),
+            },
+            subject: Derive::from(&secrets.user_key).key("user hash"),
+            token: token_keys(&token),
+            token_previous: token_previous.as_ref().map(token_keys),
+            throttle: token.key("throttle bucket"),
         }
     }
 
@@ -61,6 +114,27 @@ impl Keys {
     pub fn user_hash(&self, subject: &str) -> String {
         let hash = hmac(&self.subject, &[subject.as_bytes()]);
         hex(hash.first_chunk::<16>().unwrap_or(&[0; 16]))
+    }
+
+    /// The keys of codes and tokens, those of now first.
+    pub fn token_keys(&self) -> impl Iterator<Item = &TokenKeys> {
+        std::iter::once(&self.token).chain(&self.token_previous)
+    }
+}
+
+/// A secret of the operator, from which keys are derived.
+struct Derive(Hkdf<Sha256>);
+
+impl Derive {
+    fn from(secret: &String) -> Self {
+        Self(Hkdf::<Sha256>::new(Some(b"mcp-edge oauth 1"), secret.as_bytes()))
+    }
+
+    fn key(&self, purpose: &str) -> Key {
+        let mut key = [0; 32];
+        // It fails for more than 255 blocks of output only; this asks for one.
+        let _ = self.0.expand(purpose.as_bytes(), &mut key);
+        Key(key)
     }
 }
 
@@ -130,26 +204,50 @@ pub fn open(key: &Key, context: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::secrets;
     use proptest::prelude::*;
 
-    #[test]
-    fn the_keys_differ_by_purpose_and_by_token_key() {
-        let (a, b) = (Keys::derive("a"), Keys::derive("b"));
-        let all = [&a.login, &a.form, &a.subject, &a.rotation, &a.mark, &a.throttle, &b.login, &b.form];
-        let distinct: std::collections::BTreeSet<_> = all.iter().map(|key| key.0).collect();
-        assert_eq!(distinct.len(), all.len());
+    fn keys(secret: &str) -> Keys {
+        Keys::derive(&secrets(secret))
     }
 
     #[test]
-    fn a_user_hash_is_32_hex_digits_and_keyed() {
-        let hash = Keys::derive("a").user_hash("dev");
+    fn the_keys_differ_by_purpose_and_by_secret() {
+        let all = |keys: &Keys| {
+            let rotating = [&keys.login, &keys.form, &keys.approval, &keys.leg, &keys.rest];
+            let single = [&keys.subject, &keys.token.rotation, &keys.token.mark, &keys.throttle];
+            rotating.iter().map(|keys| keys.current.0).chain(single.iter().map(|key| key.0)).collect::<Vec<_>>()
+        };
+        let both: Vec<_> = [all(&keys("a")), all(&keys("b"))].concat();
+        let distinct: std::collections::BTreeSet<_> = both.iter().collect();
+        assert_eq!((distinct.len(), both.len()), (18, 18));
+    }
+
+    #[test]
+    fn a_user_hash_is_32_hex_digits_and_outlives_the_other_keys() {
+        let hash = keys("a").user_hash("dev");
         assert!(hash.len() == 32 && hash.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase()), "{hash}");
-        assert_ne!(hash, Keys::derive("b").user_hash("dev"));
+        assert_ne!(hash, keys("b").user_hash("dev"));
+        let changed = Secrets { user_key: "a".into(), token_key_previous: Some("a".into()), ..secrets("b") };
+        assert_eq!(hash, Keys::derive(&changed).user_hash("dev"));
+    }
+
+    #[test]
+    fn the_previous_key_opens_and_no_longer_seals() {
+        let changed = Keys::derive(&Secrets { cookie_key_previous: Some("a".into()), ..secrets("b") });
+        let old = keys("a").login.seal([1; 12], b"c", b"x");
+        assert_eq!(changed.login.open(b"c", &old).as_deref(), Some(&b"x"[..]));
+        assert_eq!(changed.form.open(b"c", &old), None);
+        assert_eq!(keys("b").login.open(b"c", &old), None);
+        assert_eq!(keys("a").login.open(b"c", &changed.login.seal([1; 12], b"c", b"x")), None);
+        let mac = hmac(&keys("a").leg.current, &[b"m"]);
+        assert!(changed.leg.verify(&[b"m"], &mac) && !changed.leg.verify(&[b"n"], &mac));
+        assert!(!keys("b").leg.verify(&[b"m"], &mac));
     }
 
     #[test]
     fn keys_do_not_show_themselves() {
-        let shown = format!("{:?}", Keys::derive("a"));
+        let shown = format!("{:?}", keys("a"));
         assert!(shown.contains("Key(…)") && !shown.chars().any(|c| c.is_ascii_digit()), "{shown}");
     }
 

@@ -6,7 +6,7 @@
 
 use crate::Server;
 use crate::credential::{Credential, GrantId, Kind};
-use crate::crypto::Key;
+use crate::crypto::{Key, TokenKeys};
 use crate::errors::Error;
 use crate::events::Event;
 use crate::list::{Entry, Fate, List};
@@ -128,10 +128,10 @@ pub fn rotate(
         end(server, id, "user-removed")?;
         return Err(Error::GrantEnded);
     }
+    let (used_with, successor) = used_with(server, token)?;
+    let keys = used_with.unwrap_or(&keys.token);
     let refresh = token.successor(keys, Kind::Refresh, "");
     let access = token.successor(keys, Kind::Access, &scopes.join(" "));
-
-    let successor: Option<RefreshRecord> = records::get(store, &records::credential_key(&refresh, Kind::Refresh))?;
     if successor.as_ref().is_some_and(|successor| successor.issued_at.saturating_add(GRACE) < server.now) {
         end(server, id, "refresh-replay")?;
         return Err(Error::RefreshReplayed);
@@ -153,6 +153,21 @@ pub fn rotate(
     }
     server.audit.record(&Event::TokensIssued { grant_id: &id.to_string(), by: "refresh" });
     Ok(Issued { access, expires_in: expires_at.saturating_sub(server.now), scopes, refresh: Some(refresh) })
+}
+
+/// The keys that a refresh token was used with, and the record of its successor; nothing of both if it was not used.
+/// While keys are being changed, a token may have been used before the change and come again after it.
+fn used_with<'a>(
+    server: &Server<'a>,
+    token: &Credential,
+) -> Result<(Option<&'a TokenKeys>, Option<RefreshRecord>), StoreError> {
+    for keys in server.settings.keys.token_keys() {
+        let key = records::credential_key(&token.successor(keys, Kind::Refresh, ""), Kind::Refresh);
+        if let Some(successor) = records::get(server.store, &key)? {
+            return Ok((Some(keys), Some(successor)));
+        }
+    }
+    Ok((None, None))
 }
 
 /// End a grant and every token of it. Whether there was one.

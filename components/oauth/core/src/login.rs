@@ -46,7 +46,7 @@ impl<'a> Login<'a> {
     pub fn of(server: &Server<'a>, request: &Request) -> Option<Self> {
         Cookie::Login.values(server, request).find_map(|value| {
             let sealed = crypto::unbase64(value)?;
-            let plain = crypto::open(&server.settings.keys.login, b"login", &sealed)?;
+            let plain = server.settings.keys.login.open(b"login", &sealed)?;
             let value: CookieValue = serde_json::from_slice(&plain).ok()?;
             let user = server.settings.user(&value.user)?;
             let fresh = value.at.saturating_add(LIFETIME) > server.now;
@@ -67,7 +67,7 @@ impl<'a> Login<'a> {
             fingerprint: user.fingerprint.clone(),
         };
         let plain = serde_json::to_vec(&value).unwrap_or_default();
-        let sealed = crypto::seal(&server.settings.keys.login, server.random(), b"login", &plain);
+        let sealed = server.settings.keys.login.seal(server.random(), b"login", &plain);
         Cookie::Login.set(server, &crypto::base64(&sealed), LIFETIME)
     }
 }
@@ -88,13 +88,13 @@ impl Carried {
     pub fn seal(server: &Server, page: &str, query: &str, bound_to: &str) -> String {
         let carried = Self { query: query.into(), bound_to: bound_to.into(), at: server.now };
         let plain = serde_json::to_vec(&carried).unwrap_or_default();
-        crypto::base64(&crypto::seal(&server.settings.keys.form, server.random(), page.as_bytes(), &plain))
+        crypto::base64(&server.settings.keys.form.seal(server.random(), page.as_bytes(), &plain))
     }
 
     /// Out of the hidden field.
     pub fn open(server: &Server, page: &str, field: Option<&str>) -> Result<Self, Error> {
         let sealed = field.and_then(crypto::unbase64).ok_or(Error::ForgedForm)?;
-        let plain = crypto::open(&server.settings.keys.form, page.as_bytes(), &sealed).ok_or(Error::ForgedForm)?;
+        let plain = server.settings.keys.form.open(page.as_bytes(), &sealed).ok_or(Error::ForgedForm)?;
         serde_json::from_slice(&plain).map_err(|_| Error::ForgedForm)
     }
 

@@ -4,12 +4,9 @@ use crate::crypto::{self, Keys};
 use crate::password::PasswordHash;
 use serde::Deserialize;
 use shared_ports::{Config, ConfigError};
-use shared_settings::{Identity, OAuth, PublicUrl, SettingsError};
+use shared_settings::{Identity, OAuth, PublicUrl, Secrets, SecretsError, SettingsError};
 use std::cell::RefCell;
 use std::rc::Rc;
-
-/// Shortest `token_key`, in bytes: as long as the keys that are made of it.
-const MIN_TOKEN_KEY: usize = 32;
 
 /// The settings of this component.
 #[derive(Debug)]
@@ -57,9 +54,9 @@ pub enum SetupError {
     /// The host gives nobody who may log in.
     #[error("settings: `identity` is missing: name the users who may log in")]
     Identity,
-    /// The secret is missing or too short.
-    #[error("`token_key` needs at least {MIN_TOKEN_KEY} bytes, it has {0}: `openssl rand -base64 32` makes one")]
-    TokenKey(usize),
+    /// The server's keys.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
 }
 
 #[derive(Deserialize)]
@@ -72,18 +69,17 @@ struct Sections {
 }
 
 impl Settings {
-    /// Read the sections `publicUrl`, `identity` and `oauth` of the settings document, and the values `token_key` and
-    /// `client_address_header`.
+    /// Read the sections `publicUrl`, `identity` and `oauth` of the settings document, and the keys
+    /// ([`Secrets`]) and `client_address_header` out of `wasi:config`.
     pub fn read(config: &impl Config) -> Result<Self, SetupError> {
         let sections: Sections = shared_settings::read(config, &["publicUrl", "identity", "oauth"])?;
         let public_url = sections.public_url.ok_or(SetupError::PublicUrl)?;
-        let Identity::Local { users } = sections.identity.ok_or(SetupError::Identity)?;
-        let token_key = config.value("token_key")?.unwrap_or_default();
-        if token_key.len() < MIN_TOKEN_KEY {
-            return Err(SetupError::TokenKey(token_key.len()));
-        }
-        let users = users
-            .into_iter()
+        let identity = sections.identity.ok_or(SetupError::Identity)?;
+        let secrets = Secrets::read(config)?;
+        let users = identity
+            .users()
+            .iter()
+            .cloned()
             .map(|mut user| {
                 user.roles.sort();
                 user.roles.dedup();
@@ -101,7 +97,7 @@ impl Settings {
             public_url,
             users,
             lifetimes: sections.oauth,
-            keys: Keys::derive(&token_key),
+            keys: Keys::derive(&secrets),
             address_header: config.value("client_address_header")?.map(|name| name.to_ascii_lowercase()),
         })
     }
@@ -181,10 +177,11 @@ mod tests {
     #[test]
     fn a_short_or_missing_key_is_refused() {
         let document = document("http://127.0.0.1:8787");
-        let error = |key: &str| Settings::read(&config(&document, key)).map(|_| ()).unwrap_err();
-        assert_eq!(error(""), SetupError::TokenKey(0));
-        assert_eq!(error("0123456789012345678901234567890"), SetupError::TokenKey(31));
-        assert!(Settings::read(&config(&document, TOKEN_KEY)).is_ok());
+        let read = |key: &str| Settings::read(&config(&document, key)).map(|_| ());
+        let short = |length| Err(SecretsError::Short { name: "token_key", length }.into());
+        assert_eq!(read(""), short(0));
+        assert_eq!(read("0123456789012345678901234567890"), short(31));
+        assert_eq!(read(TOKEN_KEY), Ok(()));
     }
 
     #[test]
@@ -204,6 +201,7 @@ mod tests {
         for (name, value) in [
             ("settings", document("http://127.0.0.1:1")),
             ("token_key", TOKEN_KEY.repeat(2)),
+            ("cookie_key", TOKEN_KEY.repeat(3)),
             ("client_address_header", "x".into()),
         ] {
             let before = cache.get(&values).unwrap();

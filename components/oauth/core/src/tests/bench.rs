@@ -12,6 +12,7 @@ use base64::prelude::BASE64_STANDARD_NO_PAD;
 use serde_json::{Value, json};
 use shared_ports::Store;
 use shared_ports::memory::{MemoryConfig, MemoryRandom, MemoryStore};
+use shared_settings::Secrets;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
@@ -20,6 +21,18 @@ pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub const REDIRECT: &str = "https://client.example/cb";
 pub const ISSUER: &str = "http://127.0.0.1:8787";
+
+/// All keys out of one secret.
+pub fn secrets(secret: &str) -> Secrets {
+    let key = || String::from(secret);
+    Secrets {
+        token_key: key(),
+        token_key_previous: None,
+        cookie_key: key(),
+        cookie_key_previous: None,
+        user_key: key(),
+    }
+}
 
 /// A hash that costs as little as possible.
 pub fn password_hash(password: &str) -> String {

@@ -4,6 +4,7 @@ mod abuse;
 mod authorize;
 mod bench;
 mod discovery;
+mod keys;
 mod pages;
 mod races;
 mod refresh;
@@ -11,4 +12,4 @@ mod registration;
 mod storage;
 mod token;
 
-pub use bench::{Bench, TOKEN_KEY, document, password_hash};
+pub use bench::{Bench, TOKEN_KEY, document, password_hash, secrets};
