@@ -10,9 +10,11 @@ wit_bindgen::generate!({
         "wasi:keyvalue/atomics@0.2.0-draft2": shared_guest::bindings::wasi::keyvalue::atomics,
         "wasi:config/store@0.2.0-draft-2024-09-27": shared_guest::bindings::wasi::config::store,
         "wasi:clocks/system-clock@0.3.0": wasip3::clocks::system_clock,
+        "wasi:clocks/monotonic-clock@0.3.0": wasip3::clocks::monotonic_clock,
         "wasi:clocks/types@0.3.0": wasip3::clocks::types,
         "wasi:random/random@0.3.0": wasip3::random::random,
         "wasi:http/types@0.3.0": wasip3::http::types,
+        "wasi:http/client@0.3.0": wasip3::http::client,
     },
     generate_all,
 });

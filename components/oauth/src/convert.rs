@@ -65,3 +65,21 @@ pub fn grant_error(error: oauth_core::GrantError) -> tokens::GrantError {
         GrantError::Store(error) => tokens::GrantError::Unavailable(error.to_string()),
     }
 }
+
+pub fn provider_token(token: oauth_core::ProviderToken) -> tokens::ProviderToken {
+    tokens::ProviderToken {
+        provider: token.provider,
+        access_token: token.access_token,
+        expires_at: token.expires_at,
+        scopes: token.scopes,
+    }
+}
+
+pub fn refresh_error(error: oauth_core::RefreshError) -> tokens::RefreshError {
+    use oauth_core::RefreshError;
+    match error {
+        RefreshError::NotFound => tokens::RefreshError::NotFound,
+        RefreshError::LoginRequired => tokens::RefreshError::LoginRequired,
+        RefreshError::Unavailable(why) => tokens::RefreshError::Unavailable(why),
+    }
+}

@@ -5,8 +5,12 @@ use crate::events::Event;
 use crate::form::Form;
 use crate::http::{MAX_QUERY, Request, Response};
 use crate::login::Login;
-use crate::records::Client;
-use crate::{Server, clients, consent, login, pkce, redirect, scopes, token};
+use crate::records::{Client, Origin};
+use crate::{Server, approval, clients, consent, login, pkce, redirect, scopes, token};
+use shared_settings::GrantType;
+
+/// Path of this endpoint.
+const PATH: &str = "/oauth/authorize";
 
 /// Who gets the answer. Once this is known, errors go there; before, they are shown to the person, because sending a
 /// browser to an address that nobody has registered would be an open redirect.
@@ -30,15 +34,29 @@ pub struct Ask {
 }
 
 /// `GET /oauth/authorize`: the login page, or the consent page for who is logged in.
-pub fn authorize(server: &Server, request: &Request) -> Result<Response, Error> {
+pub async fn authorize(server: &Server<'_>, request: &Request) -> Result<Response, Error> {
     let form = parse(&request.query)?;
-    let recipient = recipient(server, &form)?;
-    match ask(server, &form) {
-        Err(error) => Ok(recipient.refuse(server, 302, &error)),
-        Ok(ask) => match Login::of(server, request) {
-            None => Ok(login::page(server, request, &recipient, None)),
-            Some(login) => Ok(consent::page(server, &login, &request.query, &recipient, &ask, None)),
-        },
+    let recipient = recipient(server, &form).await?;
+    let login = Login::of(server, request);
+    match (ask(server, &form), login) {
+        // Anybody can register a client and make links with an error in them, so that an unsuspecting reader would be
+        // sent on to wherever the client likes. So only who has logged in is sent there, and whoever comes from a client
+        // that the operator has registered (RFC 9700 section 4.11.2).
+        (Err(error), login) if login.is_some() || recipient.client.origin == Origin::Settings => {
+            Ok(recipient.refuse(server, 302, &error))
+        }
+        (_, None) => Ok(login::page(server, request, Some(&recipient), &target(&request.query), None)),
+        (Err(error), _) => Ok(recipient.refuse(server, 302, &error)),
+        (Ok(ask), Some(login)) => {
+            if approval::suffices(server, request, &login, &recipient, &ask)
+                && let Ok(code) =
+                    consent::issue_code(server, &login, &recipient, ask.challenge.clone(), ask.scopes.clone())
+            {
+                return Ok(recipient.answer(server, 302, &[("code", code.reveal())]));
+            }
+            let ticked = approval::remembered(server, request, &login, &recipient);
+            Ok(consent::page(server, &login, &request.query, &recipient, &ask, ticked.as_deref(), None))
+        }
     }
 }
 
@@ -51,9 +69,12 @@ pub fn parse(query: &str) -> Result<Form, Error> {
 }
 
 /// Find out who gets the answer.
-pub fn recipient(server: &Server, form: &Form) -> Result<Recipient, Error> {
+pub async fn recipient(server: &Server<'_>, form: &Form) -> Result<Recipient, Error> {
     let id = form.one("client_id")?.ok_or(Error::Missing("client_id"))?;
-    let client = clients::find(server, id)?.ok_or(Error::UnknownClient)?;
+    let client = clients::find(server, id).await?.ok_or(Error::UnknownClient)?;
+    if !client.may(GrantType::AuthorizationCode) {
+        return Err(Error::RedirectMismatch);
+    }
     let redirect_uri = match (form.one("redirect_uri")?, client.redirect_uris.as_slice()) {
         (Some(uri), registered) if registered.iter().any(|known| redirect::matches(known, uri)) => uri.to_owned(),
         (None, [only]) => only.clone(),
@@ -89,7 +110,7 @@ pub fn ask(server: &Server, form: &Form) -> Result<Ask, Error> {
         return Err(Error::Challenge);
     }
     token::check_resource(server, form)?;
-    let scopes = scopes::parse(form.one("scope")?);
+    let scopes = scopes::parse(&server.settings.scopes, form.one("scope")?);
     if scopes.is_empty() {
         return Err(Error::Scope);
     }
@@ -116,8 +137,21 @@ impl Recipient {
     }
 }
 
+/// Path and query of the authorization request with this query string.
+pub fn target(query: &str) -> String {
+    format!("{PATH}?{query}")
+}
+
+/// Who gets the answer of the request with this path and query; `None` for another page of ours.
+pub async fn recipient_of(server: &Server<'_>, target: &str) -> Result<Option<Recipient>, Error> {
+    match target.strip_prefix(PATH).and_then(|rest| rest.strip_prefix('?')) {
+        None => Ok(None),
+        Some(query) => recipient(server, &parse(query)?).await.map(Some),
+    }
+}
+
 /// Where a browser goes to begin again with the same request. A path and no URL, so that it stays at the name it knows
 /// this server by, with the cookies it has there.
-pub fn again(query: &str) -> Response {
-    Response::redirect(303, format!("/oauth/authorize?{query}"))
+pub fn again(target: &str) -> Response {
+    Response::redirect(303, target.into())
 }

@@ -1,46 +1,69 @@
-//! Client authentication at the token and revocation endpoints (RFC 6749 section 2.3).
+//! Client authentication at the token, revocation and introspection endpoints (RFC 6749 section 2.3, RFC 7523 section 2.2).
 
 use crate::Server;
-use crate::clients;
-use crate::crypto;
 use crate::errors::Error;
 use crate::form::{self, Form};
 use crate::http::Request;
-use crate::records::Client;
+use crate::jwt::Jwt;
+use crate::records::{AuthMethod, Client};
+use crate::{assertion, clients, crypto};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-/// Longest `Authorization` header that is looked at. An id and a secret of ours take less than 150 characters.
-const MAX_HEADER: usize = 1024;
+/// Longest `Authorization` header that is looked at. The longest id is an address of 1024 characters.
+const MAX_HEADER: usize = 2048;
+
+/// What a client proves itself with.
+enum Proof<'a> {
+    Nothing,
+    Secret(&'a str),
+    Assertion(Box<Jwt>),
+}
 
 /// Find the client of a request and check that it is the one.
 ///
-/// A confidential client may send its secret either way, whichever it registered: both prove the same, and clients that
-/// register without a method and then send the form are common.
-pub fn authenticate(server: &Server, request: &Request, form: &Form) -> Result<Client, Error> {
+/// A client with a secret may send it either way, whichever it registered: both prove the same, and clients that register
+/// without a method and then send the form are common.
+pub async fn authenticate(server: &Server<'_>, request: &Request, form: &Form) -> Result<Client, Error> {
     let basic = basic(request)?;
     let (form_id, form_secret) = (form.one("client_id")?, form.one("client_secret")?);
-    let (id, secret) = match (&basic, form_id, form_secret) {
-        (Some(_), _, Some(_)) => return Err(Error::ClientAuthTwice),
-        (Some((id, secret)), form_id, None) => {
-            if form_id.is_some_and(|form_id| form_id != id) {
-                return Err(Error::ClientAuth("two client ids"));
-            }
-            (id.as_str(), Some(secret.as_str()).filter(|secret| !secret.is_empty()))
-        }
-        (None, Some(id), secret) => (id, secret),
-        (None, None, _) => return Err(Error::ClientAuth("no client id")),
+    let assertion = match (form.one("client_assertion_type")?, form.one("client_assertion")?) {
+        (None, None) => None,
+        (Some(assertion::TYPE), Some(text)) => Some(Jwt::parse(text)?),
+        _ => return Err(Error::ClientAuth("unknown type of assertion")),
     };
-    let client = clients::find(server, id)?.ok_or(Error::ClientAuth("unknown client"))?;
-    match (&client.secret_hash, secret) {
-        (None, None) => {}
-        (Some(hash), Some(secret)) => {
+    let (id, proof) = match (&basic, form_secret, assertion) {
+        (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => return Err(Error::ClientAuthTwice),
+        (Some((id, secret)), None, None) if secret.is_empty() => (id.clone(), Proof::Nothing),
+        (Some((id, secret)), None, None) => (id.clone(), Proof::Secret(secret)),
+        (None, None, Some(jwt)) => {
+            let id = jwt.unchecked("sub").ok_or(Error::ClientAuth("no client id"))?;
+            (id.to_owned(), Proof::Assertion(Box::new(jwt)))
+        }
+        (None, secret, None) => {
+            let id = form_id.ok_or(Error::ClientAuth("no client id"))?;
+            (id.to_owned(), secret.map_or(Proof::Nothing, Proof::Secret))
+        }
+    };
+    if form_id.is_some_and(|form_id| form_id != id) {
+        return Err(Error::ClientAuth("two client ids"));
+    }
+    let client = match clients::find(server, &id).await {
+        Ok(client) => client.ok_or(Error::ClientAuth("unknown client"))?,
+        Err(Error::ClientDocument(_)) => return Err(Error::ClientAuth("document of the client")),
+        Err(error) => return Err(error),
+    };
+    match (client.auth, &client.secret_hash, proof) {
+        (AuthMethod::None, _, Proof::Nothing) => {}
+        (AuthMethod::Basic | AuthMethod::Post, Some(hash), Proof::Secret(secret)) => {
             if !crypto::same(crypto::hex(&crypto::sha256(secret.as_bytes())).as_bytes(), hash.as_bytes()) {
                 return Err(Error::ClientAuth("wrong secret"));
             }
         }
-        (Some(_), None) => return Err(Error::ClientAuth("secret is missing")),
-        (None, Some(_)) => return Err(Error::ClientAuth("public client with a secret")),
+        (AuthMethod::Key, _, Proof::Assertion(jwt)) => assertion::check(server, &client, &jwt).await?,
+        (AuthMethod::None, _, _) => return Err(Error::ClientAuth("public client with a secret")),
+        (_, _, Proof::Nothing) => return Err(Error::ClientAuth("proof is missing")),
+        _ => return Err(Error::ClientAuth("another way than registered")),
     }
     clients::note_use(server, &client)?;
     Ok(client)

@@ -10,36 +10,45 @@ use crate::form::Form;
 use crate::grants;
 use crate::http::{Request, Response};
 use crate::login::{Carried, Login};
+use crate::people::Person;
 use crate::records::{CodeRecord, GrantRecord, Props};
-use crate::{Server, clients, pages};
+use crate::{Server, approval, clients, pages, users};
 
-/// The page for a request. `query` is the request's query string.
+/// The page for a request. `query` is the request's query string; `ticked` are the boxes that are ticked at first, all of
+/// them if it is `None`.
 pub fn page(
     server: &Server,
     login: &Login,
     query: &str,
     recipient: &Recipient,
     ask: &Ask,
+    ticked: Option<&[String]>,
     notice: Option<&str>,
 ) -> Response {
     // Sealed and bound to the login, it is also what no other site can make: the CSRF token.
-    let carried = Carried::seal(server, "consent", query, &login.session);
-    pages::consent(recipient, &ask.scopes, &login.user.name, &carried, notice)
+    let carried = Carried::seal(server, "consent", &authorize::target(query), &login.session);
+    let skills = ask.scopes.iter().map(|name| pages::Skill {
+        name,
+        meaning: server.settings.scopes.meaning(name).unwrap_or(name),
+        ticked: ticked.is_none_or(|ticked| ticked.contains(name)),
+    });
+    pages::consent(recipient, &skills.collect::<Vec<_>>(), &login.person.name, &carried, notice)
 }
 
 /// `POST /oauth/consent`.
-pub fn consent(server: &Server, request: &Request, body: &[u8]) -> Result<Response, Error> {
+pub async fn consent(server: &Server<'_>, request: &Request, body: &[u8]) -> Result<Response, Error> {
     let form = Form::parse(body)?;
     let carried = Carried::open(server, "consent", form.one("request")?)?;
-    let Some(login) = Login::of(server, request) else { return Ok(authorize::again(&carried.query)) };
+    let Some(login) = Login::of(server, request) else { return Ok(authorize::again(&carried.target)) };
     if !crypto::same(login.session.as_bytes(), carried.bound_to.as_bytes()) {
         return Err(Error::ForeignForm);
     }
     if carried.is_stale(server) {
-        return Ok(authorize::again(&carried.query));
+        return Ok(authorize::again(&carried.target));
     }
-    let parameters = authorize::parse(&carried.query)?;
-    let recipient = authorize::recipient(server, &parameters)?;
+    let query = carried.target.split_once('?').map_or("", |(_, query)| query);
+    let parameters = authorize::parse(query)?;
+    let recipient = authorize::recipient(server, &parameters).await?;
     let ask = match authorize::ask(server, &parameters) {
         Ok(ask) => ask,
         Err(error) => return Ok(recipient.refuse(server, 303, &error)),
@@ -50,19 +59,21 @@ pub fn consent(server: &Server, request: &Request, body: &[u8]) -> Result<Respon
             let scopes: Vec<String> = ask.scopes.iter().filter(|scope| ticked(scope)).cloned().collect();
             if scopes.is_empty() {
                 let notice = "Nothing is ticked. Tick what the app may do, or cancel.";
-                return Ok(page(server, &login, &carried.query, &recipient, &ask, Some(notice)));
+                return Ok(page(server, &login, query, &recipient, &ask, Some(&[]), Some(notice)));
             }
+            let cookie = approval::remember(server, request, &login, &recipient, &scopes);
             match issue_code(server, &login, &recipient, ask.challenge, scopes) {
-                Ok(code) => Ok(recipient.answer(server, 303, &[("code", code.reveal())])),
+                Ok(code) => Ok(recipient.answer(server, 303, &[("code", code.reveal())]).with("set-cookie", cookie)),
                 Err(error) => Ok(recipient.refuse(server, 303, &error)),
             }
         }
-        "switch" => Ok(authorize::again(&carried.query).with("set-cookie", Cookie::Login.set(server, "", 0))),
+        "switch" => Ok(authorize::again(&carried.target).with("set-cookie", Cookie::Login.set(server, "", 0))),
         _ => Ok(recipient.refuse(server, 303, &Error::Denied)),
     }
 }
 
-fn issue_code(
+/// Make a code for what somebody has approved.
+pub fn issue_code(
     server: &Server,
     login: &Login,
     recipient: &Recipient,
@@ -72,7 +83,8 @@ fn issue_code(
     let id = GrantId(server.random());
     let key = Key(server.random());
     let code = Credential::mint(&server.settings.keys, Kind::Code, id, &server.random());
-    let props = Props { subject: login.user.name.clone(), authenticated_at: login.at };
+    let Person { subject, roles, tenant, .. } = login.person.clone();
+    let props = Props { subject, authenticated_at: login.at, roles, tenant };
     let user_hash = server.settings.keys.user_hash(&props.subject);
     let record = CodeRecord {
         grant: GrantRecord {
@@ -87,9 +99,10 @@ fn issue_code(
         redirect_uri: recipient.redirect_uri.clone(),
         challenge,
         key: code.wrap(&key),
-        expires_at: server.now + u64::from(server.settings.lifetimes.code_seconds),
+        expires_at: server.now + u64::from(server.settings.oauth.code_seconds),
     };
     clients::note_use(server, &recipient.client)?;
+    users::note(server, &login.person)?;
     grants::store_code(server, &code, &record)?;
     let (grant_id, client_id) = (&id.to_string(), &recipient.client.id);
     server.audit.record(&Event::Approved { grant_id, client_id, user_hash: &user_hash });

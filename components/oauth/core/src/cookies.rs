@@ -1,27 +1,33 @@
 //! Cookies (RFC 6265).
 
 use crate::Server;
+use crate::crypto;
 use crate::http::Request;
 
-/// The two cookies of this server.
+/// The cookies of this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cookie {
     /// Who is logged in: sealed.
     Login,
     /// A random name of the browser, which ties a login form to the browser it was shown in.
     Browser,
+    /// What was approved in this browser before: sealed.
+    Approvals,
+    /// A visit to an identity provider, by the first bytes of its id, so that two tabs do not meet: sealed.
+    Leg([u8; 4]),
 }
 
 impl Cookie {
     /// Its name. With TLS it has the prefix by which browsers refuse it from other hosts and from plain http. Without
     /// TLS (loopback only) there is no such prefix, and other servers on the same machine see the cookie: good enough
     /// for development, which is what plain http is for.
-    fn name(self, server: &Server) -> &'static str {
-        match (self, server.settings.public_url.is_https()) {
-            (Self::Login, true) => "__Host-mcp-edge-login",
-            (Self::Login, false) => "mcp-edge-login",
-            (Self::Browser, true) => "__Host-mcp-edge-browser",
-            (Self::Browser, false) => "mcp-edge-browser",
+    fn name(self, server: &Server) -> String {
+        let prefix = if server.settings.public_url.is_https() { "__Host-" } else { "" };
+        match self {
+            Self::Login => format!("{prefix}mcp-edge-login"),
+            Self::Browser => format!("{prefix}mcp-edge-browser"),
+            Self::Approvals => format!("{prefix}mcp-edge-approved"),
+            Self::Leg(id) => format!("{prefix}mcp-edge-leg-{}", crypto::hex(&id)),
         }
     }
 

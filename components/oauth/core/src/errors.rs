@@ -1,7 +1,9 @@
 //! What can go wrong, precisely and for the log; and the one function that says what the outside sees of it.
 
+use crate::documents::ClientDocumentError;
 use crate::form::{FormError, Repeated};
 use crate::http::{MAX_BODY, MAX_QUERY, Response};
+use crate::jwt::JwtError;
 use crate::pages;
 use crate::password::NoMemory;
 use crate::redirect::RedirectError;
@@ -65,6 +67,34 @@ pub enum Error {
     #[error("too many failed logins")]
     Throttled { retry_after: u64 },
 
+    // The caller: clients.
+    #[error("client metadata document: {0}")]
+    ClientDocument(#[from] ClientDocumentError),
+    #[error("registration is switched off")]
+    RegistrationOff,
+    #[error("too many registrations")]
+    RegistrationThrottled { retry_after: u64 },
+    #[error("wrong registration access token")]
+    ManagementToken,
+
+    // The caller: pages.
+    #[error("lacks the role")]
+    Role,
+
+    // The caller, or an identity provider.
+    #[error("state was not made by this server or is too old")]
+    State,
+    #[error("state was used before")]
+    StateReplayed,
+    #[error("provider says: {0}")]
+    ProviderRefused(String),
+    #[error("answer of another provider")]
+    ProviderMixUp,
+    #[error("not one of those who may come in")]
+    NotAllowed,
+    #[error("provider `{name}`: {why}")]
+    Provider { name: String, why: String },
+
     // The caller: registration.
     #[error("redirect URI {0}")]
     RedirectUri(RedirectError),
@@ -76,6 +106,14 @@ pub enum Error {
     ClientAuth(&'static str),
     #[error("more than one way of client authentication")]
     ClientAuthTwice,
+    #[error("client assertion: {0}")]
+    Assertion(#[from] JwtError),
+    #[error("assertion: {0}")]
+    Grant(JwtError),
+    #[error("token type is not that of access tokens")]
+    TokenType,
+    #[error("actor tokens are not supported")]
+    Actor,
     #[error("unsupported grant type")]
     GrantType,
     #[error("client is not registered for this grant type")]
@@ -113,7 +151,7 @@ pub enum Error {
 pub struct Wire {
     /// Status of an answer that is not a redirect.
     pub status: u16,
-    /// Error code of RFC 6749 (4.1.2.1, 5.2), 7591 (3.2.2), 8707 (2) or OpenID Connect Core (3.1.2.6).
+    /// Error code of RFC 6749 (4.1.2.1, 5.2), 6750 (3.1), 7591 (3.2.2), 8707 (2) or OpenID Connect Core (3.1.2.6).
     pub code: &'static str,
     /// For the developer of the client, and for people: what is wrong and what to do. In the characters that RFC 6749
     /// allows, so without quotes.
@@ -181,6 +219,45 @@ pub fn wire(error: &Error) -> Wire {
         Error::Credentials => (403, "access_denied", "Name and password do not fit."),
         Error::Throttled { .. } => (429, "access_denied", "Too many failed logins. Wait a few minutes and try again."),
 
+        Error::ClientDocument(why) => {
+            return Wire {
+                status: 400,
+                code: "invalid_client",
+                text: printable(&format!("The app cannot be recognised by the document at its address: {why}.")),
+            };
+        }
+        Error::RegistrationOff => (
+            403,
+            "invalid_request",
+            "Apps cannot register themselves here. Ask the operator of this gateway for a client id.",
+        ),
+        Error::RegistrationThrottled { .. } => {
+            (429, "temporarily_unavailable", "There are too many registrations. Try again later.")
+        }
+        Error::ManagementToken => {
+            (401, "invalid_token", "The registration access token is missing, wrong, or of a client that has ended.")
+        }
+        Error::Role => (403, "access_denied", "This page is for administrators. Sign in as one."),
+        Error::State | Error::StateReplayed => (
+            400,
+            "invalid_request",
+            "This login was begun too long ago, in another browser, or was finished before. Start again from your app.",
+        ),
+        Error::ProviderRefused(_) => {
+            (403, "access_denied", "The provider did not sign you in. Try again or choose another way.")
+        }
+        Error::ProviderMixUp => {
+            (400, "invalid_request", "This answer comes from another provider. Start again from your app.")
+        }
+        Error::NotAllowed => {
+            (403, "access_denied", "You have signed in, but this account may not use this gateway. Ask its operator.")
+        }
+        Error::Provider { .. } => (
+            503,
+            "temporarily_unavailable",
+            "The provider cannot be reached or gave an improper answer. Try again soon, or tell the operator.",
+        ),
+
         Error::RedirectUri(why) => {
             return Wire { status: 400, code: "invalid_redirect_uri", text: format!("A redirect URI {why}.") };
         }
@@ -188,13 +265,15 @@ pub fn wire(error: &Error) -> Wire {
             return Wire { status: 400, code: "invalid_client_metadata", text: format!("{field} {why}.") };
         }
 
-        Error::ClientAuth(_) => (
+        Error::ClientAuth(_) | Error::Assertion(_) => (
             401,
             "invalid_client",
             "The client is unknown or its authentication failed. Register again if the registration has expired.",
         ),
         Error::ClientAuthTwice => (400, "invalid_request", "The client authenticates in more than one way."),
-        Error::GrantType => (400, "unsupported_grant_type", "Only authorization_code and refresh_token are supported."),
+        Error::GrantType => (400, "unsupported_grant_type", "See grant_types_supported in the metadata."),
+        Error::TokenType => (400, "invalid_request", "Only access tokens can be exchanged, for access tokens."),
+        Error::Actor => (400, "invalid_request", "actor_token is not supported."),
         Error::GrantTypeOfClient => (400, "unauthorized_client", "The client is not registered for this grant type."),
         Error::Unknown
         | Error::Expired
@@ -203,6 +282,7 @@ pub fn wire(error: &Error) -> Wire {
         | Error::CodeRedirect
         | Error::Verifier
         | Error::RefreshReplayed
+        | Error::Grant(_)
         | Error::GrantEnded => (
             400,
             "invalid_grant",
@@ -218,6 +298,11 @@ pub fn wire(error: &Error) -> Wire {
         }
     };
     Wire { status, code, text: text.into() }
+}
+
+/// A text of which not every part is our own, in the characters that RFC 6749 allows.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if (' '..='~').contains(&c) && c != '"' && c != '\\' { c } else { '_' }).take(300).collect()
 }
 
 fn invalid(text: String) -> Wire {
@@ -245,9 +330,14 @@ impl Error {
     fn with_headers(&self, response: Response) -> Response {
         match self {
             Self::MethodNotAllowed { allow } => response.with("allow", (*allow).into()),
-            Self::Throttled { retry_after } => response.with("retry-after", retry_after.to_string()),
+            Self::Throttled { retry_after } | Self::RegistrationThrottled { retry_after } => {
+                response.with("retry-after", retry_after.to_string())
+            }
+            Self::ManagementToken => response.with("www-authenticate", "Bearer realm=\"mcp-edge\"".into()),
             // RFC 6749 section 5.2 wants it where the client has tried the header, RFC 9110 wherever there is a 401.
-            Self::ClientAuth(_) => response.with("www-authenticate", "Basic realm=\"mcp-edge\"".into()),
+            Self::ClientAuth(_) | Self::Assertion(_) => {
+                response.with("www-authenticate", "Basic realm=\"mcp-edge\"".into())
+            }
             _ => response,
         }
     }

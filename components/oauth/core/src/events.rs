@@ -15,6 +15,25 @@ pub enum Event<'a> {
         /// Its new id.
         client_id: &'a str,
     },
+    /// A registered client was deleted.
+    ClientDeleted {
+        /// Which.
+        client_id: &'a str,
+        /// `client`: by itself.
+        why: &'static str,
+    },
+    /// Everything about a user was deleted.
+    UserDeleted {
+        /// Who.
+        user_hash: &'a str,
+    },
+    /// The tokens of an identity provider were refreshed.
+    ProviderRefreshed {
+        /// Whose.
+        user_hash: &'a str,
+        /// Whether it worked.
+        ok: bool,
+    },
     /// Somebody logged in.
     LoggedIn {
         /// Who.
@@ -48,7 +67,7 @@ pub enum Event<'a> {
     TokensIssued {
         /// The grant behind them.
         grant_id: &'a str,
-        /// `code` or `refresh`.
+        /// `code`, `refresh`, `client_credentials`, `assertion` or `exchange`.
         by: &'static str,
     },
     /// A grant ended.
@@ -56,7 +75,7 @@ pub enum Event<'a> {
         /// Which.
         grant_id: &'a str,
         /// `code-replay` and `refresh-replay` are signs of theft; `client`: RFC 7009; `user`: the person or an admin;
-        /// `user-removed`: not in the settings any more; `expired`: swept after its end.
+        /// `user-removed`: not in the settings any more; `user-deleted`; `expired`: swept after its end.
         why: &'static str,
     },
     /// A request was refused or failed.
@@ -74,6 +93,13 @@ impl Event<'_> {
         use serde_json::json;
         match self {
             Event::ClientRegistered { client_id } => json!({ "event": "client-registered", "client_id": client_id }),
+            Event::ClientDeleted { client_id, why } => {
+                json!({ "event": "client-deleted", "client_id": client_id, "why": why })
+            }
+            Event::UserDeleted { user_hash } => json!({ "event": "user-deleted", "user_hash": user_hash }),
+            Event::ProviderRefreshed { user_hash, ok } => {
+                json!({ "event": "provider-refreshed", "user_hash": user_hash, "ok": ok })
+            }
             Event::LoggedIn { user_hash } => json!({ "event": "logged-in", "user_hash": user_hash }),
             Event::LoginFailed { user_hash } => json!({ "event": "login-failed", "user_hash": user_hash }),
             Event::LoginThrottled { user_hash } => json!({ "event": "login-throttled", "user_hash": user_hash }),

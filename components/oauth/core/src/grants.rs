@@ -10,7 +10,10 @@ use crate::crypto::{Key, TokenKeys};
 use crate::errors::Error;
 use crate::events::Event;
 use crate::list::{Entry, Fate, List};
-use crate::records::{self, AccessRecord, CodeRecord, GrantRecord, GrantState, PairRecord, Props, RefreshRecord};
+use crate::records::{
+    self, AccessRecord, Client, CodeRecord, GrantRecord, GrantState, PairRecord, Props, RefreshRecord,
+};
+use crate::scopes;
 use shared_ports::StoreError;
 
 /// How long after its first use a refresh token is still answered, in seconds, with the same tokens as then. Covers two
@@ -66,7 +69,7 @@ pub fn redeem(
     let mint = |kind| Credential::mint(&server.settings.keys, kind, id, &server.random());
     let access = mint(Kind::Access);
     let refresh = refresh.then(|| mint(Kind::Refresh));
-    let expires_at = server.now + u64::from(server.settings.lifetimes.access_token_seconds);
+    let expires_at = server.now + u64::from(server.settings.oauth.access_token_seconds);
     let access_record =
         AccessRecord { scopes, resource: record.grant.resource.clone(), key: access.wrap(&key), expires_at };
     records::set(server.store, &records::credential_key(&access, Kind::Access), &access_record)?;
@@ -94,6 +97,73 @@ pub fn redeem(
     Ok(Issued { access, expires_in, scopes: access_record.scopes, refresh })
 }
 
+/// Make a grant and an access token for it at once, without a code.
+pub fn issue(
+    server: &Server,
+    client: &Client,
+    props: Props,
+    scopes: Vec<String>,
+    by: &'static str,
+) -> Result<Issued, Error> {
+    let (id, key) = (GrantId(server.random()), Key(server.random()));
+    let user_hash = server.settings.keys.user_hash(&props.subject);
+    let list = List::new(server.store, records::user_grants(&user_hash));
+    sweep_user(server, &list)?;
+    list.append(&Entry { id: id.to_string(), at: server.now, also: None })?;
+    let grant = GrantRecord {
+        client_id: client.id.clone(),
+        client_name: client.name.clone(),
+        user_hash,
+        scopes: scopes.clone(),
+        resource: server.settings.resource.clone(),
+        created_at: server.now,
+        props: props.seal(&key, server.random(), id),
+    };
+    let access = Credential::mint(&server.settings.keys, Kind::Access, id, &server.random());
+    let expires_at = store_access(server, &access, &key, &grant.resource, scopes.clone())?;
+    let pair = PairRecord { access: access.hash(), refresh: None, code: None, issued_at: server.now, expires_at };
+    store_pair(server, id, 0, 0, &pair)?;
+    records::set(server.store, &records::grant_key(id), &grant)?;
+    server.audit.record(&Event::TokensIssued { grant_id: &id.to_string(), by });
+    Ok(Issued { access, expires_in: expires_at.saturating_sub(server.now), scopes, refresh: None })
+}
+
+/// Write an access token that was exchanged for another one of the same grant.
+pub fn store_exchanged(
+    server: &Server,
+    access: &Credential,
+    key: &Key,
+    scopes: Vec<String>,
+    expires_at: u64,
+) -> Result<(), StoreError> {
+    let list = List::new(server.store, records::exchanged(access.grant()));
+    list.sweep(server.now, |entry| {
+        let key = records::hash_key(Kind::Access, &entry.id);
+        match records::get::<AccessRecord>(server.store, &key)? {
+            Some(record) if record.expires_at > server.now => Ok(Fate::Stop),
+            _ => {
+                server.store.delete(&key)?;
+                Ok(Fate::Drop)
+            }
+        }
+    })?;
+    list.append(&Entry { id: access.hash(), at: server.now, also: None })?;
+    let record = AccessRecord { scopes, resource: server.settings.resource.clone(), key: access.wrap(key), expires_at };
+    records::set(server.store, &records::credential_key(access, Kind::Access), &record)?;
+    server.audit.record(&Event::TokensIssued { grant_id: &access.grant().to_string(), by: "exchange" });
+    Ok(())
+}
+
+/// The grant of a refresh token that could be used now, and when it ends.
+pub fn usable(server: &Server, token: &Credential) -> Result<Option<(GrantRecord, u64)>, StoreError> {
+    let grant = records::get::<GrantRecord>(server.store, &records::grant_key(token.grant()))?;
+    let record = records::get::<RefreshRecord>(server.store, &records::credential_key(token, Kind::Refresh))?;
+    let (Some(grant), Some(record)) = (grant, record) else { return Ok(None) };
+    let (_, successor) = used_with(server, token)?;
+    let over = successor.is_some_and(|successor| successor.issued_at.saturating_add(GRACE) < server.now);
+    Ok((!over && record.expires_at > server.now).then_some((grant, record.expires_at)))
+}
+
 /// Answer a refresh token (RFC 6749 section 6, with rotation as in OAuth 2.1 section 4.3.1). `scopes` are those asked
 /// for, if any.
 ///
@@ -119,12 +189,12 @@ pub fn rotate(
     }
     let scopes = match scopes {
         None => grant.scopes.clone(),
-        Some(scopes) if scopes.iter().all(|scope| grant.scopes.contains(scope)) => scopes,
+        Some(scopes) if scopes::within(&server.settings.scopes, &scopes, &grant.scopes) => scopes,
         Some(_) => return Err(Error::ScopeExceeded),
     };
     let key = token.unwrap_key(&record.key).ok_or(Error::Damaged("refresh token"))?;
     let props = Props::open(&grant.props, &key, id).ok_or(Error::Damaged("grant"))?;
-    if server.settings.user(&props.subject).is_none() {
+    if server.settings.standing_of(&props).is_none() {
         end(server, id, "user-removed")?;
         return Err(Error::GrantEnded);
     }
@@ -189,7 +259,27 @@ pub fn end(server: &Server, id: GrantId, why: &'static str) -> Result<bool, Stor
         }
         store.delete(&records::state_key(id))?;
     }
+    let exchanged = List::new(store, records::exchanged(id));
+    exchanged.clear(|entry| store.delete(&records::hash_key(Kind::Access, &entry.id)))?;
     Ok(existed)
+}
+
+/// End all grants of a user, by hash, with codes that nobody has redeemed yet. How many there were.
+pub fn end_all(server: &Server, user_hash: &str) -> Result<u64, StoreError> {
+    let mut count = 0;
+    List::new(server.store, records::user_grants(user_hash)).clear(|entry| {
+        if let Some(code) = &entry.also {
+            // Used up, so that whoever is redeeming it right now finds that somebody else was there.
+            server.store.increment(&records::code_uses_key(code), 1)?;
+            delete_code(server, code, entry.at)?;
+        }
+        if let Some(id) = GrantId::parse(&entry.id) {
+            end(server, id, "user-deleted")?;
+            count += 1;
+        }
+        Ok(())
+    })?;
+    Ok(count)
 }
 
 /// One approval by one user for one client, as the user sees it.
@@ -222,8 +312,12 @@ pub enum GrantError {
 
 /// The live grants of a subject, oldest first.
 pub fn list_grants(server: &Server, subject: &str) -> Result<Vec<Grant>, GrantError> {
-    let user_hash = server.settings.keys.user_hash(subject);
-    let list = List::new(server.store, records::user_grants(&user_hash));
+    Ok(list_of(server, &server.settings.keys.user_hash(subject))?)
+}
+
+/// The same by hash.
+pub fn list_of(server: &Server, user_hash: &str) -> Result<Vec<Grant>, StoreError> {
+    let list = List::new(server.store, records::user_grants(user_hash));
     let mut grants: Vec<Grant> = Vec::new();
     for entry in list.entries()? {
         let Some(id) = GrantId::parse(&entry.id) else { continue };
@@ -248,9 +342,14 @@ pub fn list_grants(server: &Server, subject: &str) -> Result<Vec<Grant>, GrantEr
 
 /// End a grant of a subject and with it every token issued from it.
 pub fn revoke_grant(server: &Server, subject: &str, grant_id: &str) -> Result<(), GrantError> {
+    revoke_of(server, &server.settings.keys.user_hash(subject), grant_id)
+}
+
+/// The same by hash.
+pub fn revoke_of(server: &Server, user_hash: &str, grant_id: &str) -> Result<(), GrantError> {
     let id = GrantId::parse(grant_id).ok_or(GrantError::NotFound)?;
     let record: GrantRecord = records::get(server.store, &records::grant_key(id))?.ok_or(GrantError::NotFound)?;
-    if record.user_hash != server.settings.keys.user_hash(subject) {
+    if record.user_hash != user_hash {
         return Err(GrantError::NotFound);
     }
     if end(server, id, "user")? { Ok(()) } else { Err(GrantError::NotFound) }
@@ -268,14 +367,14 @@ fn store_access(
     if let Some(record) = records::get::<AccessRecord>(server.store, &name)? {
         return Ok(record.expires_at);
     }
-    let expires_at = server.now + u64::from(server.settings.lifetimes.access_token_seconds);
+    let expires_at = server.now + u64::from(server.settings.oauth.access_token_seconds);
     let record = AccessRecord { scopes, resource: resource.into(), key: access.wrap(key), expires_at };
     records::set(server.store, &name, &record)?;
     Ok(expires_at)
 }
 
 fn store_refresh(server: &Server, refresh: &Credential, key: &Key, generation: u64) -> Result<(), StoreError> {
-    let expires_at = server.now + u64::from(server.settings.lifetimes.refresh_token_seconds);
+    let expires_at = server.now + u64::from(server.settings.oauth.refresh_token_seconds);
     let record = RefreshRecord { generation, key: refresh.wrap(key), issued_at: server.now, expires_at };
     records::set(server.store, &records::credential_key(refresh, Kind::Refresh), &record)
 }
@@ -283,7 +382,7 @@ fn store_refresh(server: &Server, refresh: &Credential, key: &Key, generation: u
 fn store_pair(server: &Server, id: GrantId, generation: u64, first: u64, pair: &PairRecord) -> Result<(), StoreError> {
     records::set(server.store, &records::pair_key(id, generation), pair)?;
     let expires_at = match pair.refresh {
-        Some(_) => server.now + u64::from(server.settings.lifetimes.refresh_token_seconds),
+        Some(_) => server.now + u64::from(server.settings.oauth.refresh_token_seconds),
         None => pair.expires_at,
     };
     records::set(server.store, &records::state_key(id), &GrantState { generation, first, expires_at })
@@ -335,12 +434,12 @@ fn delete_code(server: &Server, hash: &str, issued_at: u64) -> Result<(), StoreE
 
 /// Age in seconds at which no request can have to do with a code any more.
 fn code_is_over(server: &Server) -> u64 {
-    u64::from(server.settings.lifetimes.code_seconds) + UNDER_WAY
+    u64::from(server.settings.oauth.code_seconds) + UNDER_WAY
 }
 
 /// Look at a few of a user's oldest grants: what has ended is deleted with all its records.
 fn sweep_user(server: &Server, list: &List) -> Result<(), StoreError> {
-    let lifetimes = &server.settings.lifetimes;
+    let lifetimes = &server.settings.oauth;
     list.sweep(server.now, |entry| {
         // A code that was never redeemed ends soon; nothing in the list ends sooner.
         let age = server.now.saturating_sub(entry.at);

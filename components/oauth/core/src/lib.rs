@@ -5,31 +5,50 @@
 //! |---|---|
 //! | which path is what | `routes` |
 //! | RFC 9728, RFC 8414 documents | `metadata` |
-//! | RFC 7591 registration; client records | `registration`, `clients`, `redirect` |
-//! | the authorization endpoint and its two pages | `authorize`, `login`, `consent`, `pages` |
-//! | the token and revocation endpoints | `token`, `pkce`, `client_auth`, `revoke` |
+//! | clients: registered (RFC 7591, RFC 7592), by document, by settings | `registration`, `documents`, `clients`, `client_metadata`, `redirect` |
+//! | how clients prove themselves | `client_auth`, `assertion`, `jwt`, `keyset`, `once` |
+//! | the authorization endpoint and its pages | `authorize`, `login`, `consent`, `approval`, `pages` |
+//! | identity providers | `providers`, `people` |
+//! | the token, revocation and introspection endpoints | `token`, `machine`, `pkce`, `revoke`, `introspect` |
+//! | connected apps, administration | `apps`, `users` |
+//! | what is asked of others | `outbound`, `fetched` |
 //! | grants, rotation, what is stored | `grants`, `records`, `list`, `credential`, `crypto`; layout in `STORE.md` |
 //! | the check of an access token | `validate` |
 //! | which error the outside sees | `errors` |
 
+mod app_pages;
+mod approval;
+mod apps;
+mod assertion;
 mod authorize;
 mod client_auth;
+mod client_metadata;
 mod clients;
 mod consent;
 mod cookies;
 mod credential;
 mod crypto;
+mod documents;
 mod errors;
 mod events;
+mod fetched;
 mod form;
 mod grants;
 mod http;
+mod introspect;
+mod jwt;
+mod keyset;
 mod list;
 mod login;
+mod machine;
 mod metadata;
+mod once;
+mod outbound;
 mod pages;
 mod password;
+mod people;
 mod pkce;
+mod providers;
 mod records;
 mod redirect;
 mod registration;
@@ -39,6 +58,7 @@ mod scopes;
 mod settings;
 mod throttle;
 mod token;
+mod users;
 mod validate;
 
 #[cfg(test)]
@@ -47,8 +67,11 @@ mod tests;
 pub use events::{Audit, Event};
 pub use grants::{Grant, GrantError, list_grants, revoke_grant};
 pub use http::{Body, MAX_BODY, Request, Response};
+pub use outbound::{Fetch, FetchError, Fetched, Outbound, Outside, Reach};
+pub use providers::{ProviderToken, RefreshError, refresh};
 pub use routes::{handle, not_set_up};
 pub use settings::{Settings, SettingsCache, SetupError};
+pub use users::delete_user;
 pub use validate::{Principal, TokenError, validate};
 
 use shared_ports::{Random, Store};
@@ -64,8 +87,12 @@ pub struct Server<'a> {
     pub random: &'a dyn Random,
     /// Who wants to know what happened.
     pub audit: &'a dyn Audit,
+    /// Documents of clients, identity providers.
+    pub outside: &'a dyn Outside,
     /// The time of the request: seconds since the Unix epoch.
     pub now: u64,
+    /// Address of the client; [`handle`] fills it in.
+    pub address: &'a str,
 }
 
 impl Server<'_> {

@@ -63,6 +63,12 @@ impl<'a> List<'a> {
         self.store.set(&self.key(&number.to_string()), &bytes)
     }
 
+    /// How many there may be at most: gaps count.
+    pub fn len(&self) -> Result<u64, StoreError> {
+        let (first, count) = self.span()?;
+        Ok((count + 1).saturating_sub(first))
+    }
+
     /// The entries, oldest first, of the newest [`MAX_SPAN`] numbers.
     pub fn entries(&self) -> Result<Vec<Entry>, StoreError> {
         let (first, count) = self.span()?;
@@ -107,6 +113,19 @@ impl<'a> List<'a> {
             self.store.set(&self.key("first"), first.to_string().as_bytes())?;
         }
         Ok(())
+    }
+
+    /// Delete all of it, after a look at each entry.
+    pub fn clear(&self, mut look: impl FnMut(&Entry) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let (first, count) = self.span()?;
+        for number in first..=count {
+            if let Some(entry) = self.read(number)? {
+                look(&entry)?;
+                self.store.delete(&self.key(&number.to_string()))?;
+            }
+        }
+        self.store.delete(&self.key("first"))?;
+        self.store.delete(&self.key("count"))
     }
 
     /// Numbers of the oldest and the newest entry.

@@ -1,4 +1,4 @@
-//! Login with name and password.
+//! Logins, and the one with name and password.
 
 use crate::authorize::{self, Recipient};
 use crate::cookies::Cookie;
@@ -7,7 +7,7 @@ use crate::events::Event;
 use crate::form::Form;
 use crate::http::{Request, Response};
 use crate::password::{MAX_PASSWORD, PasswordHash};
-use crate::settings::LocalUser;
+use crate::people::Person;
 use crate::throttle::{self, Verdict};
 use crate::{Server, crypto, pages};
 use serde::{Deserialize, Serialize};
@@ -23,9 +23,9 @@ const MAX_NAME: usize = 256;
 
 /// A person who is logged in.
 #[derive(Debug)]
-pub struct Login<'a> {
+pub struct Login {
     /// Who.
-    pub user: &'a LocalUser,
+    pub person: Person,
     /// A random name of this login; forms are bound to it.
     pub session: String,
     /// When it was made.
@@ -35,48 +35,72 @@ pub struct Login<'a> {
 /// What is in the login cookie, sealed.
 #[derive(Serialize, Deserialize)]
 struct CookieValue {
-    user: String,
+    person: Person,
     session: String,
     at: u64,
     fingerprint: String,
 }
 
-impl<'a> Login<'a> {
-    /// The login of a request, if the cookie is ours, not too old, and the user is still there with the same password.
-    pub fn of(server: &Server<'a>, request: &Request) -> Option<Self> {
+impl Login {
+    /// The login of a request, if the cookie is ours, not too old, and the user is still there with the same password or
+    /// provider.
+    pub fn of(server: &Server, request: &Request) -> Option<Self> {
         Cookie::Login.values(server, request).find_map(|value| {
-            let sealed = crypto::unbase64(value)?;
-            let plain = server.settings.keys.login.open(b"login", &sealed)?;
+            let plain = server.settings.keys.login.open(b"login", &crypto::unbase64(value)?)?;
             let value: CookieValue = serde_json::from_slice(&plain).ok()?;
-            let user = server.settings.user(&value.user)?;
+            let fingerprint = fingerprint(server, &value.person.subject)?;
             let fresh = value.at.saturating_add(LIFETIME) > server.now;
-            (fresh && value.fingerprint == user.fingerprint).then_some(Self {
-                user,
+            (fresh && value.fingerprint == fingerprint).then_some(Self {
+                person: value.person,
                 session: value.session,
                 at: value.at,
             })
         })
     }
 
-    /// The `Set-Cookie` value of a new login.
-    fn cookie(server: &Server, user: &LocalUser) -> String {
-        let value = CookieValue {
-            user: user.name.clone(),
-            session: crypto::hex(&server.random::<16>()),
-            at: server.now,
-            fingerprint: user.fingerprint.clone(),
-        };
-        let plain = serde_json::to_vec(&value).unwrap_or_default();
-        let sealed = server.settings.keys.login.seal(server.random(), b"login", &plain);
-        Cookie::Login.set(server, &crypto::base64(&sealed), LIFETIME)
+    /// Roles by the settings of now.
+    pub fn has_role(&self, server: &Server, role: &str) -> bool {
+        let Person { subject, roles, tenant, .. } = &self.person;
+        let standing = server.settings.standing(subject, roles, tenant.as_deref());
+        standing.is_some_and(|standing| standing.roles.iter().any(|name| name == role))
     }
+}
+
+/// Changes with what a login hangs on: the password, or the account at the provider. `None`: nobody can log in so.
+fn fingerprint(server: &Server, subject: &str) -> Option<String> {
+    match subject.split_once(':') {
+        None => server.settings.user(subject).map(|user| user.fingerprint.clone()),
+        Some((name, _)) => {
+            let provider = server.settings.providers.get(name)?;
+            let issuer = provider.issuer.as_deref().unwrap_or_default();
+            let endpoint = provider.authorization_endpoint.as_deref().unwrap_or_default();
+            let parts = serde_json::json!([issuer, endpoint, provider.client_id]).to_string();
+            Some(crypto::base64(&crypto::sha256(parts.as_bytes())))
+        }
+    }
+}
+
+/// The browser of somebody who has just logged in goes on where the login began.
+pub fn logged_in(server: &Server, person: Person, target: &str) -> Response {
+    let user_hash = server.settings.keys.user_hash(&person.subject);
+    server.audit.record(&Event::LoggedIn { user_hash: &user_hash });
+    let value = CookieValue {
+        fingerprint: fingerprint(server, &person.subject).unwrap_or_default(),
+        person,
+        session: crypto::hex(&server.random::<16>()),
+        at: server.now,
+    };
+    let plain = serde_json::to_vec(&value).unwrap_or_default();
+    let sealed = server.settings.keys.login.seal(server.random(), b"login", &plain);
+    let cookie = Cookie::Login.set(server, &crypto::base64(&sealed), LIFETIME);
+    authorize::again(target).with("set-cookie", cookie)
 }
 
 /// What a page's form carries through the browser, sealed, so that it comes back unchanged and from where it was sent.
 #[derive(Serialize, Deserialize)]
 pub struct Carried {
-    /// The query string of the authorization request.
-    pub query: String,
+    /// Path and query of the page of ours that it is about.
+    pub target: String,
     /// The browser or login that the page was made for.
     pub bound_to: String,
     /// When the page was made.
@@ -85,8 +109,8 @@ pub struct Carried {
 
 impl Carried {
     /// For the hidden field of a form. `page` keeps the forms of different pages apart.
-    pub fn seal(server: &Server, page: &str, query: &str, bound_to: &str) -> String {
-        let carried = Self { query: query.into(), bound_to: bound_to.into(), at: server.now };
+    pub fn seal(server: &Server, page: &str, target: &str, bound_to: &str) -> String {
+        let carried = Self { target: target.into(), bound_to: bound_to.into(), at: server.now };
         let plain = serde_json::to_vec(&carried).unwrap_or_default();
         crypto::base64(&server.settings.keys.form.seal(server.random(), page.as_bytes(), &plain))
     }
@@ -104,16 +128,22 @@ impl Carried {
     }
 }
 
-/// The login page for an authorization request.
-pub fn page(server: &Server, request: &Request, recipient: &Recipient, error: Option<&Error>) -> Response {
-    page_for(server, request, recipient, &request.query, "", error)
+/// The login page. `target` is where the browser goes afterwards: path and query.
+pub fn page(
+    server: &Server,
+    request: &Request,
+    recipient: Option<&Recipient>,
+    target: &str,
+    error: Option<&Error>,
+) -> Response {
+    page_for(server, request, recipient, target, "", error)
 }
 
 fn page_for(
     server: &Server,
     request: &Request,
-    recipient: &Recipient,
-    query: &str,
+    recipient: Option<&Recipient>,
+    target: &str,
     name: &str,
     error: Option<&Error>,
 ) -> Response {
@@ -122,40 +152,48 @@ fn page_for(
     let known =
         Cookie::Browser.values(server, request).find(|value| crypto::unbase64(value).is_some_and(|b| b.len() == 16));
     let browser = known.map_or_else(|| crypto::base64(&server.random::<16>()), String::from);
-    let carried = Carried::seal(server, "login", query, &browser);
-    pages::login(recipient, &carried, name, error).with("set-cookie", Cookie::Browser.set(server, &browser, LIFETIME))
+    let carried = Carried::seal(server, "login", target, &browser);
+    let ways = pages::Ways { password: !server.settings.users.is_empty(), providers: &server.settings.providers };
+    pages::login(recipient, &ways, &carried, name, error)
+        .with("set-cookie", Cookie::Browser.set(server, &browser, LIFETIME))
+}
+
+/// What a form or link of the login page carries, if it comes from the browser that the page was shown in.
+pub fn carried(server: &Server, request: &Request, form: &Form) -> Result<Carried, Error> {
+    let carried = Carried::open(server, "login", form.one("request")?)?;
+    let bound_to = carried.bound_to.as_bytes();
+    if !Cookie::Browser.values(server, request).any(|value| crypto::same(value.as_bytes(), bound_to)) {
+        return Err(Error::ForeignForm);
+    }
+    Ok(carried)
 }
 
 /// `POST /oauth/login`.
-pub fn login(server: &Server, request: &Request, body: &[u8]) -> Result<Response, Error> {
+pub async fn login(server: &Server<'_>, request: &Request, body: &[u8]) -> Result<Response, Error> {
     let form = Form::parse(body)?;
-    let carried = Carried::open(server, "login", form.one("request")?)?;
-    if !Cookie::Browser.values(server, request).any(|value| crypto::same(value.as_bytes(), carried.bound_to.as_bytes()))
-    {
-        return Err(Error::ForeignForm);
-    }
+    let carried = carried(server, request, &form)?;
     if carried.is_stale(server) {
-        return Ok(authorize::again(&carried.query));
+        return Ok(authorize::again(&carried.target));
     }
     let name = form.one("username")?.unwrap_or_default();
-    match check(server, request, name, form.one("password")?.unwrap_or_default()) {
-        Ok(user) => Ok(authorize::again(&carried.query).with("set-cookie", Login::cookie(server, user))),
+    match check(server, name, form.one("password")?.unwrap_or_default()) {
+        Ok(person) => Ok(logged_in(server, person, &carried.target)),
         Err(error @ (Error::Credentials | Error::Throttled { .. })) => {
             server.audit.record(&Event::Refused { why: &error.to_string(), ours: false });
-            let recipient = authorize::recipient(server, &authorize::parse(&carried.query)?)?;
-            Ok(page_for(server, request, &recipient, &carried.query, name, Some(&error)))
+            let recipient = authorize::recipient_of(server, &carried.target).await?;
+            Ok(page_for(server, request, recipient.as_ref(), &carried.target, name, Some(&error)))
         }
         Err(error) => Err(error),
     }
 }
 
 /// Check name and password. The same answer after the same time, whether the name or the password is wrong.
-fn check<'a>(server: &Server<'a>, request: &Request, name: &str, password: &str) -> Result<&'a LocalUser, Error> {
+fn check(server: &Server, name: &str, password: &str) -> Result<Person, Error> {
     if name.is_empty() || name.len() > MAX_NAME || password.len() > MAX_PASSWORD {
         return Err(Error::Credentials);
     }
     let user_hash = server.settings.keys.user_hash(name);
-    let attempt = match throttle::attempt(server, name, &address(server, request))? {
+    let attempt = match throttle::attempt(server, name, server.address)? {
         Verdict::Go(attempt) => attempt,
         Verdict::Wait(retry_after) => {
             server.audit.record(&Event::LoginThrottled { user_hash: &user_hash });
@@ -173,8 +211,8 @@ fn check<'a>(server: &Server<'a>, request: &Request, name: &str, password: &str)
     match user.filter(|_| right) {
         Some(user) => {
             attempt.succeeded(server)?;
-            server.audit.record(&Event::LoggedIn { user_hash: &user_hash });
-            Ok(user)
+            let (subject, name) = (user.name.clone(), user.name.clone());
+            Ok(Person { subject, name, roles: Vec::new(), tenant: None })
         }
         None => {
             server.audit.record(&Event::LoginFailed { user_hash: &user_hash });
@@ -184,7 +222,7 @@ fn check<'a>(server: &Server<'a>, request: &Request, name: &str, password: &str)
 }
 
 /// The client's address as the host tells it. The last value counts: those before it may be the client's own.
-fn address(server: &Server, request: &Request) -> String {
+pub fn address(server: &Server, request: &Request) -> String {
     let header = server.settings.address_header.as_deref().unwrap_or_default();
     request.header_values(header).next_back().unwrap_or("unknown").trim().into()
 }

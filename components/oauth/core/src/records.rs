@@ -4,7 +4,9 @@ use crate::credential::{Credential, GrantId, Kind};
 use crate::crypto::{self, Key};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shared_ports::{Store, StoreError};
+use shared_settings::GrantType;
 
 /// How a client proves itself at the token endpoint (RFC 7591 section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,9 +20,24 @@ pub enum AuthMethod {
     /// Secret in the form.
     #[serde(rename = "client_secret_post")]
     Post,
+    /// A token signed with its key.
+    #[serde(rename = "private_key_jwt")]
+    Key,
 }
 
-/// A registered client. Never changed after it is written.
+/// Where a client is known from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// It registered itself.
+    #[default]
+    Registered,
+    /// Its own document: who publishes it is known.
+    Document,
+    /// The operator has registered it.
+    Settings,
+}
+
+/// A client. The record of a registered one is replaced as a whole by itself only (RFC 7592).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     /// Its identifier.
@@ -40,6 +57,39 @@ pub struct Client {
     pub created_at: u64,
     /// When the record ends unless the client is used before.
     pub expires_at: u64,
+    /// Its public keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+    /// Their address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
+    /// SHA-256 of its registration access token, in hex (RFC 7592).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub management_hash: Option<String>,
+    /// Not stored: what is stored was registered.
+    #[serde(skip)]
+    pub origin: Origin,
+    /// What the operator allows it; empty unless it is from the settings.
+    #[serde(skip)]
+    pub grant_types: Vec<GrantType>,
+}
+
+impl Client {
+    /// Whether it may use a grant type.
+    pub fn may(&self, grant_type: GrantType) -> bool {
+        match grant_type {
+            _ if self.origin == Origin::Settings => self.grant_types.contains(&grant_type),
+            GrantType::AuthorizationCode => true,
+            GrantType::RefreshToken => self.refresh,
+            // Nothing that is without a person is for clients that nobody has looked at.
+            GrantType::ClientCredentials | GrantType::JwtBearer | GrantType::TokenExchange => false,
+        }
+    }
+
+    /// Whether it proves itself.
+    pub fn is_confidential(&self) -> bool {
+        self.auth != AuthMethod::None
+    }
 }
 
 /// One approval by one user for one client. Never changed after it is written; deleting it ends the grant, so that no
@@ -69,6 +119,12 @@ pub struct Props {
     pub subject: String,
     /// When the user logged in.
     pub authenticated_at: u64,
+    /// Roles by an identity provider.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// Tenant by an identity provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
 }
 
 /// What changes about a grant. Last writer wins; it is a hint for listing and sweeping, no decision hangs on it.
@@ -165,6 +221,55 @@ pub fn client_used_key(id: &str) -> String {
 
 /// Name of the list of all registered clients.
 pub const CLIENTS: &str = "oauth:clients";
+
+/// Key of a document of somebody else, by SHA-256 of its address in hex.
+pub fn fetched_key(hash: &str) -> String {
+    format!("oauth:fetched:{hash}")
+}
+
+/// Name of the list of all documents of others.
+pub const FETCHED: &str = "oauth:fetched";
+
+/// Key of the counter of uses of something that may be used once, by SHA-256 of its name in hex.
+pub fn once_key(hash: &str) -> String {
+    format!("oauth:once:{hash}")
+}
+
+/// Name of the list of all of these.
+pub const ONCE: &str = "oauth:once";
+
+/// Name of the list of all users, by hash.
+pub const USERS: &str = "oauth:users";
+
+/// Key of a user's record.
+pub fn user_key(user_hash: &str) -> String {
+    format!("oauth:user:{user_hash}")
+}
+
+/// Key of the counter by which a user is put into the list once.
+pub fn user_known_key(user_hash: &str) -> String {
+    format!("oauth:user:{user_hash}:known")
+}
+
+/// Key of the tokens that an identity provider gave for a user.
+pub fn provider_key(user_hash: &str) -> String {
+    format!("oauth:user:{user_hash}:provider")
+}
+
+/// Key of who is refreshing the tokens of this generation.
+pub fn lease_key(user_hash: &str, generation: u64) -> String {
+    format!("oauth:user:{user_hash}:provider:{generation}:lease")
+}
+
+/// Key of the counter by which an attempt to refresh them is made by one only.
+pub fn attempt_key(user_hash: &str, generation: u64, attempt: u64) -> String {
+    format!("oauth:user:{user_hash}:provider:{generation}:lease:{attempt}")
+}
+
+/// Name of the list of the tokens that were exchanged for ones with fewer scopes.
+pub fn exchanged(id: GrantId) -> String {
+    format!("oauth:grant:{id}:exchanged")
+}
 
 /// Name of the list of a user's grants.
 pub fn user_grants(user_hash: &str) -> String {

@@ -156,6 +156,11 @@ fn authority(rest: &str) -> Result<&str, RedirectError> {
     if proper_host && proper_port { Ok(authority) } else { Err(RedirectError::Host) }
 }
 
+/// The host of an authority, an IPv6 address with its brackets.
+pub fn host(authority: &str) -> &str {
+    split_port(authority).0
+}
+
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
@@ -163,7 +168,8 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is this machine itself.
+pub fn is_loopback(host: &str) -> bool {
     let ipv6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     host == "localhost"
         || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())

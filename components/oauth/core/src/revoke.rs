@@ -12,10 +12,10 @@ use crate::records::{self, GrantRecord};
 /// `POST /oauth/revoke`. Revoking either token ends the grant, and with it all its tokens (section 2.1 allows that). A
 /// token that is unknown or over already is a success (section 2.2). `token_type_hint` is not needed: tokens say
 /// themselves what they are.
-pub fn revoke(server: &Server, request: &Request, body: &[u8]) -> Result<Response, Error> {
+pub async fn revoke(server: &Server<'_>, request: &Request, body: &[u8]) -> Result<Response, Error> {
     let form = Form::parse(body)?;
     let text = form.one("token")?.ok_or(Error::Missing("token"))?;
-    let client = client_auth::authenticate(server, request, &form)?;
+    let client = client_auth::authenticate(server, request, &form).await?;
     let keys = &server.settings.keys;
     let token = Credential::parse(keys, Kind::Refresh, text).or_else(|| Credential::parse(keys, Kind::Access, text));
     if let Some(token) = token

@@ -4,7 +4,9 @@ use crate::errors::Error;
 use crate::events::{Audit, Event};
 use crate::http::{Body, Request, Response};
 use crate::settings::SetupError;
-use crate::{Server, authorize, consent, login, metadata, pages, registration, revoke, token};
+use crate::{
+    Server, apps, authorize, consent, introspect, login, metadata, pages, providers, registration, revoke, token,
+};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
@@ -28,12 +30,22 @@ enum Reader {
 /// | `/oauth/consent` | POST | the consent page's form |
 /// | `/oauth/token`, `/token` | POST | the token endpoint |
 /// | `/oauth/register`, `/register` | POST | RFC 7591 |
+/// | `/oauth/register/{id}` | GET, PUT, DELETE | RFC 7592 |
 /// | `/oauth/revoke` | POST | RFC 7009 |
+/// | `/oauth/introspect` | POST | RFC 7662 |
+/// | `/oauth/login/{provider}` | GET | to an identity provider |
+/// | `/oauth/callback/{provider}` | GET | and back |
+/// | `/oauth/apps` | GET, POST | connected apps |
+/// | `/oauth/admin` | GET, POST | the same of all users, for administrators |
+///
+/// What is below `/oauth` is also below each alias of the settings.
 ///
 /// The paths at the origin without `/oauth` are where clients of MCP revision 2025-03-26 look when they find no
 /// metadata.
-pub fn handle(server: &Server, request: &Request) -> Response {
-    let (reader, result) = dispatch(server, request);
+pub async fn handle(server: &Server<'_>, request: &Request) -> Response {
+    let address = login::address(server, request);
+    let server = &Server { address: &address, ..*server };
+    let (reader, result) = dispatch(server, request).await;
     let mut response = result.unwrap_or_else(|error| {
         server.audit.record(&Event::Refused { why: &error.to_string(), ours: error.is_ours() });
         match reader {
@@ -53,36 +65,67 @@ pub fn not_set_up(audit: &dyn Audit, error: &SetupError) -> Response {
     pages::error(503, "The server is not set up properly. Its operator finds the reason in the log.")
 }
 
-fn dispatch(server: &Server, request: &Request) -> (Reader, Result<Response, Error>) {
+async fn dispatch(server: &Server<'_>, request: &Request) -> (Reader, Result<Response, Error>) {
     // A slash at the end means nothing, as in the router.
     let path = request.path.strip_suffix('/').unwrap_or(&request.path);
+    let below = server.settings.oauth.aliases.iter().find_map(|alias| path.strip_prefix(alias.as_str()));
+    let path = match below {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("/oauth{rest}"),
+        _ => path.to_owned(),
+    };
+    if let Some(name) = well_known(&path) {
+        return (Reader::Program, document(server, request, name));
+    }
+    let reader = match path.as_str() {
+        "/oauth/token" | "/token" | "/oauth/register" | "/register" | "/oauth/revoke" | "/oauth/introspect" => {
+            Reader::Program
+        }
+        path if path.starts_with("/oauth/register/") => Reader::Program,
+        _ => Reader::Person,
+    };
+    (reader, page_or_endpoint(server, request, &path).await)
+}
+
+async fn page_or_endpoint(server: &Server<'_>, request: &Request, path: &str) -> Result<Response, Error> {
     match path {
         "/oauth/authorize" | "/authorize" => {
-            (Reader::Person, get(request).and_then(|()| authorize::authorize(server, request)))
+            get(request)?;
+            authorize::authorize(server, request).await
         }
-        "/oauth/login" => (Reader::Person, post(request, FORM).and_then(|body| login::login(server, request, body))),
-        "/oauth/consent" => {
-            (Reader::Person, post(request, FORM).and_then(|body| consent::consent(server, request, body)))
-        }
-        "/oauth/token" | "/token" => {
-            (Reader::Program, post(request, FORM).and_then(|body| token::token(server, request, body)))
-        }
-        "/oauth/register" | "/register" => {
-            (Reader::Program, post(request, JSON).and_then(|body| registration::register(server, body)))
-        }
-        "/oauth/revoke" => {
-            (Reader::Program, post(request, FORM).and_then(|body| revoke::revoke(server, request, body)))
-        }
-        _ => match well_known(path) {
-            Some("oauth-protected-resource") => {
-                (Reader::Program, get(request).map(|()| metadata::protected_resource(server)))
+        "/oauth/login" => login::login(server, request, post(request, FORM)?).await,
+        "/oauth/consent" => consent::consent(server, request, post(request, FORM)?).await,
+        "/oauth/token" | "/token" => token::token(server, request, post(request, FORM)?).await,
+        "/oauth/register" | "/register" => registration::register(server, post(request, JSON)?),
+        "/oauth/revoke" => revoke::revoke(server, request, post(request, FORM)?).await,
+        "/oauth/introspect" => introspect::introspect(server, request, post(request, FORM)?).await,
+        apps::APPS if request.method == "POST" => apps::change(server, request, post(request, FORM)?),
+        apps::APPS => get_or_post(request).and_then(|()| apps::apps(server, request)),
+        apps::ADMIN if request.method == "POST" => apps::administer(server, request, post(request, FORM)?),
+        apps::ADMIN => get_or_post(request).and_then(|()| apps::admin(server, request)),
+        path => {
+            if let Some(id) = path.strip_prefix("/oauth/register/") {
+                return registration::manage(server, request, id);
             }
-            Some("oauth-authorization-server" | "openid-configuration") => {
-                (Reader::Program, get(request).map(|()| metadata::authorization_server(server)))
+            if let Some(name) = path.strip_prefix("/oauth/login/") {
+                get(request)?;
+                return providers::start(server, request, name).await;
             }
-            Some(_) => (Reader::Program, Err(Error::NotFound)),
-            None => (Reader::Person, Err(Error::NotFound)),
-        },
+            if let Some(name) = path.strip_prefix("/oauth/callback/") {
+                get(request)?;
+                return providers::callback(server, request, name).await;
+            }
+            Err(Error::NotFound)
+        }
+    }
+}
+
+fn document(server: &Server, request: &Request, name: &str) -> Result<Response, Error> {
+    match name {
+        "oauth-protected-resource" => get(request).map(|()| metadata::protected_resource(server)),
+        "oauth-authorization-server" | "openid-configuration" => {
+            get(request).map(|()| metadata::authorization_server(server))
+        }
+        _ => Err(Error::NotFound),
     }
 }
 
@@ -99,6 +142,10 @@ fn get(request: &Request) -> Result<(), Error> {
         "GET" | "HEAD" => Ok(()),
         _ => Err(Error::MethodNotAllowed { allow: "GET, HEAD" }),
     }
+}
+
+fn get_or_post(request: &Request) -> Result<(), Error> {
+    get(request).map_err(|_| Error::MethodNotAllowed { allow: "GET, HEAD, POST" })
 }
 
 fn post<'a>(request: &'a Request, media_type: &'static str) -> Result<&'a [u8], Error> {

@@ -1,28 +1,18 @@
-//! Scopes (RFC 6749 section 3.3): what a person allows an app to do.
+//! Scopes (RFC 6749 section 3.3): what a person allows an app to do. The table is in the settings.
 
-/// One scope.
-#[derive(Debug, Clone, Copy)]
-pub struct Scope {
-    /// Its name on the wire.
-    pub name: &'static str,
-    /// What it allows, as the consent page says it.
-    pub meaning: &'static str,
-}
-
-/// All scopes, in ascending order of their names.
-pub const SCOPES: &[Scope] = &[Scope { name: "mcp", meaning: "Use the tools, prompts and resources of this gateway" }];
-
-/// The names of all scopes.
-pub fn names() -> Vec<&'static str> {
-    SCOPES.iter().map(|scope| scope.name).collect()
-}
+use shared_settings::Scopes;
 
 /// The scopes of a list separated by spaces that this server knows, in ascending order. Others are left out, as RFC
 /// 6749 section 3.3 allows: clients ask for `openid` or `offline_access` by habit, and the answer says what was given.
 /// `None` stands for all. An empty result means that none of them is known.
-pub fn parse(list: Option<&str>) -> Vec<String> {
-    let wanted = |scope: &&Scope| list.is_none_or(|list| list.split(' ').any(|name| name == scope.name));
-    SCOPES.iter().filter(wanted).map(|scope| scope.name.into()).collect()
+pub fn parse(scopes: &Scopes, list: Option<&str>) -> Vec<String> {
+    let wanted = |scope: &&str| list.is_none_or(|list| list.split(' ').any(|name| name == *scope));
+    scopes.names().filter(wanted).map(String::from).collect()
+}
+
+/// Those of the scopes asked for that are within the granted ones, also by being included in one of them.
+pub fn within(scopes: &Scopes, asked: &[String], granted: &[String]) -> bool {
+    asked.iter().all(|name| scopes.cover(granted, &[name]))
 }
 
 /// As a list separated by spaces.
@@ -33,16 +23,11 @@ pub fn join(scopes: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_table_is_in_order_and_its_names_are_scope_tokens() {
-        assert!(SCOPES.is_sorted_by(|a, b| a.name < b.name));
-        let legal = |b: u8| b == 0x21 || (0x23..=0x5b).contains(&b) || (0x5d..=0x7e).contains(&b);
-        assert!(SCOPES.iter().all(|scope| !scope.name.is_empty() && scope.name.bytes().all(legal)));
-    }
+    use std::collections::BTreeMap;
 
     #[test]
     fn known_scopes_are_kept() {
+        let scopes = Scopes::new(&BTreeMap::new());
         for (list, expected) in [
             (None, &["mcp"][..]),
             (Some("mcp"), &["mcp"]),
@@ -50,7 +35,7 @@ mod tests {
             (Some("openid"), &[]),
             (Some("MCP"), &[]),
         ] {
-            assert_eq!(parse(list), expected, "{list:?}");
+            assert_eq!(parse(&scopes, list), expected, "{list:?}");
         }
     }
 }

@@ -2,11 +2,19 @@
 
 use crate::crypto::{self, Keys};
 use crate::password::PasswordHash;
+use crate::records::{AuthMethod, Client, Origin};
+use crate::redirect;
 use serde::Deserialize;
 use shared_ports::{Config, ConfigError};
-use shared_settings::{Identity, OAuth, PublicUrl, Secrets, SecretsError, SettingsError};
+use shared_settings::{
+    ClientSettings, GrantType, Identity, OAuth, Provider, PublicUrl, Scopes, Secrets, SecretsError, SettingsError,
+};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
+
+/// Shortest secret of a client in the settings, in bytes. Whoever has the client's id can try secrets.
+const MIN_SECRET: usize = 16;
 
 /// The settings of this component.
 #[derive(Debug)]
@@ -17,12 +25,20 @@ pub struct Settings {
     pub(crate) resource: String,
     /// Who may log in.
     pub(crate) users: Vec<LocalUser>,
-    /// Lifetimes.
-    pub(crate) lifetimes: OAuth,
+    /// Identity providers by name.
+    pub(crate) providers: BTreeMap<String, Provider>,
+    /// Lifetimes, registration, consent.
+    pub(crate) oauth: OAuth,
+    /// Clients registered by the operator, by id.
+    pub(crate) clients: BTreeMap<String, Client>,
+    /// What a person may allow.
+    pub(crate) scopes: Scopes,
     /// All keys.
     pub(crate) keys: Keys,
     /// Name of the request header with the client's address, in lower case.
     pub(crate) address_header: Option<String>,
+    /// See [`crate::Outbound::public_only_header`].
+    pub(crate) public_only_header: Option<String>,
 }
 
 /// A user who logs in with a password.
@@ -54,6 +70,14 @@ pub enum SetupError {
     /// The host gives nobody who may log in.
     #[error("settings: `identity` is missing: name the users who may log in")]
     Identity,
+    /// A client of the settings.
+    #[error("settings: `oauth.clients.{id}`: {why}")]
+    Client {
+        /// Which.
+        id: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The server's keys.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
@@ -70,12 +94,14 @@ struct Sections {
 
 impl Settings {
     /// Read the sections `publicUrl`, `identity` and `oauth` of the settings document, and the keys
-    /// ([`Secrets`]) and `client_address_header` out of `wasi:config`.
+    /// ([`Secrets`]) `client_address_header` and `public_only_header` out of `wasi:config`.
     pub fn read(config: &impl Config) -> Result<Self, SetupError> {
         let sections: Sections = shared_settings::read(config, &["publicUrl", "identity", "oauth"])?;
         let public_url = sections.public_url.ok_or(SetupError::PublicUrl)?;
         let identity = sections.identity.ok_or(SetupError::Identity)?;
         let secrets = Secrets::read(config)?;
+        let clients = sections.oauth.clients.iter().map(|(id, client)| Ok((id.clone(), configured(id, client)?)));
+        let clients = clients.collect::<Result<_, SetupError>>()?;
         let users = identity
             .users()
             .iter()
@@ -96,10 +122,22 @@ impl Settings {
             resource: public_url.mcp(),
             public_url,
             users,
-            lifetimes: sections.oauth,
+            providers: identity.providers().map(|(name, provider)| (name.clone(), provider.clone())).collect(),
+            clients,
+            scopes: Scopes::new(&sections.oauth.scopes),
+            oauth: sections.oauth,
             keys: Keys::derive(&secrets),
             address_header: config.value("client_address_header")?.map(|name| name.to_ascii_lowercase()),
+            public_only_header: config
+                .value("public_only_header")?
+                .filter(|name| !name.is_empty())
+                .map(|name| name.to_ascii_lowercase()),
         })
+    }
+
+    /// See [`crate::Outbound::public_only_header`].
+    pub fn public_only_header(&self) -> Option<String> {
+        self.public_only_header.clone()
     }
 
     /// The user of this name.
@@ -112,6 +150,38 @@ impl Settings {
     pub(crate) fn is_resource(&self, requested: &str) -> bool {
         requested.strip_suffix('/').unwrap_or(requested) == self.resource
     }
+}
+
+/// A client of the settings.
+fn configured(id: &str, settings: &ClientSettings) -> Result<Client, SetupError> {
+    let client_error = |why: String| SetupError::Client { id: id.into(), why };
+    for uri in &settings.redirect_uris {
+        redirect::classify(uri).map_err(|why| client_error(format!("redirect URI `{uri}` {why}")))?;
+    }
+    let auth = match (&settings.secret, settings.jwks.is_some() || settings.jwks_uri.is_some()) {
+        (Some(secret), _) if secret.len() < MIN_SECRET => {
+            return Err(client_error(format!("secret has fewer than {MIN_SECRET} bytes")));
+        }
+        (Some(_), _) => AuthMethod::Basic,
+        (None, true) => AuthMethod::Key,
+        (None, false) => AuthMethod::None,
+    };
+    let grant_types = settings.grant_types.0.clone();
+    Ok(Client {
+        id: id.into(),
+        name: settings.name.clone(),
+        redirect_uris: settings.redirect_uris.clone(),
+        auth,
+        secret_hash: settings.secret.as_ref().map(|secret| crypto::hex(&crypto::sha256(secret.as_bytes()))),
+        refresh: grant_types.contains(&GrantType::RefreshToken),
+        created_at: 0,
+        expires_at: u64::MAX,
+        jwks: settings.jwks.clone(),
+        jwks_uri: settings.jwks_uri.clone(),
+        management_hash: None,
+        origin: Origin::Settings,
+        grant_types,
+    })
 }
 
 /// Keeps the last settings together with every value they were made of.

@@ -37,6 +37,16 @@ pub enum Verdict {
     Wait(u64),
 }
 
+/// Count something that one address may do so often in a window. When it was too often: how many seconds to wait.
+pub fn count(server: &Server, kind: &str, address: &str, max: i64) -> Result<Option<u64>, StoreError> {
+    // Where the host does not say who is who, this would be one limit for everybody, and anybody could use it up.
+    if server.settings.address_header.is_none() {
+        return Ok(None);
+    }
+    let count = server.store.increment(&window_key(server, kind, address)?, 1)?;
+    Ok((count > max).then(|| WINDOW - server.now % WINDOW))
+}
+
 /// Count an attempt before it is made, so that many at once do not slip through.
 pub fn attempt(server: &Server, user: &str, address: &str) -> Result<Verdict, StoreError> {
     let address_key = window_key(server, "address", address)?;

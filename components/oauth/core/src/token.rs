@@ -7,18 +7,27 @@ use crate::form::Form;
 use crate::grants::{self, Issued};
 use crate::http::{Request, Response};
 use crate::records::{self, Client, CodeRecord, GrantRecord};
-use crate::{Server, pkce, scopes};
+use crate::{Server, machine, pkce, scopes};
 use serde_json::json;
 
+/// RFC 7523.
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// RFC 8693.
+pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
 /// `POST /oauth/token`.
-pub fn token(server: &Server, request: &Request, body: &[u8]) -> Result<Response, Error> {
+pub async fn token(server: &Server<'_>, request: &Request, body: &[u8]) -> Result<Response, Error> {
     let form = Form::parse(body)?;
     let grant_type = form.one("grant_type")?.ok_or(Error::Missing("grant_type"))?;
-    let client = client_auth::authenticate(server, request, &form)?;
+    let client = client_auth::authenticate(server, request, &form).await?;
     check_resource(server, &form)?;
     let issued = match grant_type {
         "authorization_code" => by_code(server, &client, &form)?,
         "refresh_token" => by_refresh_token(server, &client, &form)?,
+        "client_credentials" => machine::client_credentials(server, &client, &form)?,
+        JWT_BEARER => machine::assertion(server, &client, &form).await?,
+        TOKEN_EXCHANGE => machine::exchange(server, &client, &form)?,
         _ => return Err(Error::GrantType),
     };
     let mut answer = json!({
@@ -27,8 +36,13 @@ pub fn token(server: &Server, request: &Request, body: &[u8]) -> Result<Response
         "expires_in": issued.expires_in,
         "scope": scopes::join(&issued.scopes),
     });
-    if let (Some(fields), Some(refresh)) = (answer.as_object_mut(), &issued.refresh) {
-        fields.insert("refresh_token".into(), refresh.reveal().into());
+    if let Some(fields) = answer.as_object_mut() {
+        if let Some(refresh) = &issued.refresh {
+            fields.insert("refresh_token".into(), refresh.reveal().into());
+        }
+        if grant_type == TOKEN_EXCHANGE {
+            fields.insert("issued_token_type".into(), machine::ACCESS_TOKEN.into());
+        }
     }
     Ok(Response::json(200, &answer).with("pragma", "no-cache".into()))
 }
@@ -81,7 +95,7 @@ fn by_refresh_token(server: &Server, client: &Client, form: &Form) -> Result<Iss
     if !client.refresh {
         return Err(Error::GrantTypeOfClient);
     }
-    let asked = form.one("scope")?.map(|list| scopes::parse(Some(list)));
+    let asked = form.one("scope")?.map(|list| scopes::parse(&server.settings.scopes, Some(list)));
     if asked.as_ref().is_some_and(Vec::is_empty) {
         return Err(Error::Scope);
     }

@@ -1,7 +1,8 @@
 //! The check of an access token, made for every request to the protected resource.
 
 use crate::Server;
-use crate::credential::{Credential, Kind};
+use crate::credential::{Credential, GrantId, Kind};
+use crate::crypto::Key;
 use crate::records::{self, AccessRecord, GrantRecord, Props};
 use shared_ports::StoreError;
 
@@ -18,7 +19,7 @@ pub struct Principal {
     pub grant_id: String,
     /// Granted scopes, in ascending order.
     pub scopes: Vec<String>,
-    /// Roles of the user as the settings have them now, in ascending order.
+    /// Roles of the user, in ascending order: as the settings have them now, or as the identity provider said at login.
     pub roles: Vec<String>,
     /// Tenant of the user.
     pub tenant: Option<String>,
@@ -46,8 +47,24 @@ pub enum TokenError {
     Unavailable(#[from] StoreError),
 }
 
+/// An access token that is good.
+#[derive(Debug)]
+pub struct Inspected {
+    /// Whose it is.
+    pub principal: Principal,
+    /// The grant behind it.
+    pub grant: GrantId,
+    /// The grant's key.
+    pub key: Key,
+}
+
 /// Check an access token for a resource (OAuth 2.1 section 5.2, RFC 8707).
 pub fn validate(server: &Server, token: &str, resource: &str) -> Result<Principal, TokenError> {
+    inspect(server, token, resource).map(|inspected| inspected.principal)
+}
+
+/// The same, with what else a rule may need.
+pub fn inspect(server: &Server, token: &str, resource: &str) -> Result<Inspected, TokenError> {
     let token = Credential::parse(&server.settings.keys, Kind::Access, token).ok_or(TokenError::Unknown)?;
     let (id, key) = (token.grant(), records::credential_key(&token, Kind::Access));
     let record = records::get::<AccessRecord>(server.store, &key)?;
@@ -66,15 +83,16 @@ pub fn validate(server: &Server, token: &str, resource: &str) -> Result<Principa
     let grant_key = token.unwrap_key(&record.key).ok_or_else(damaged)?;
     let props = Props::open(&grant.props, &grant_key, id).ok_or_else(damaged)?;
     // Roles and tenant are taken from the settings of now, and who is not in them any more is out at once.
-    let user = server.settings.user(&props.subject).ok_or(TokenError::Revoked)?;
-    Ok(Principal {
+    let standing = server.settings.standing_of(&props).ok_or(TokenError::Revoked)?;
+    let principal = Principal {
         subject: props.subject,
         user_hash: grant.user_hash,
         client_id: grant.client_id,
         grant_id: id.to_string(),
         scopes: record.scopes,
-        roles: user.roles.clone(),
-        tenant: user.tenant.clone(),
+        roles: standing.roles,
+        tenant: standing.tenant,
         expires_at: record.expires_at,
-    })
+    };
+    Ok(Inspected { principal, grant: id, key: grant_key })
 }

@@ -101,7 +101,7 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Which of the three things went wrong. What is not known to have happened before the request was sent counts as after.
+/// Which of these things went wrong. What is not known to have happened before the request was sent counts as after.
 fn http_error(code: &ErrorCode) -> HttpError {
     let text = format!("{code:?}");
     match code {
@@ -109,7 +109,6 @@ fn http_error(code: &ErrorCode) -> HttpError {
         | ErrorCode::DnsError(_)
         | ErrorCode::DestinationNotFound
         | ErrorCode::DestinationUnavailable
-        | ErrorCode::DestinationIpProhibited
         | ErrorCode::DestinationIpUnroutable
         | ErrorCode::ConnectionRefused
         | ErrorCode::ConnectionTimeout
@@ -119,6 +118,7 @@ fn http_error(code: &ErrorCode) -> HttpError {
         | ErrorCode::TlsAlertReceived(_)
         | ErrorCode::HttpRequestDenied
         | ErrorCode::HttpRequestUriInvalid => HttpError::Unreachable(text),
+        ErrorCode::DestinationIpProhibited => HttpError::Prohibited(text),
         ErrorCode::ConnectionReadTimeout | ErrorCode::ConnectionWriteTimeout | ErrorCode::HttpResponseTimeout => {
             HttpError::TimedOut(text)
         }

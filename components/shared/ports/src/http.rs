@@ -59,6 +59,10 @@ pub enum HttpError {
     /// No connection, so nothing was sent.
     #[error("no connection: {0}")]
     Unreachable(String),
+    /// The host does not connect to this address, so nothing was sent: the request was to go to public addresses only
+    /// (see `public_only_header` in the settings of the host), and the name leads elsewhere.
+    #[error("address is not allowed: {0}")]
+    Prohibited(String),
     /// No answer in time; the request may have been acted on.
     #[error("no answer in time: {0}")]
     TimedOut(String),

@@ -4,6 +4,7 @@
 //! Every section is one type here, used twice: the host reads the whole [`Document`] and refuses to start over anything
 //! wrong in it; a component reads the sections it needs with [`read`] and never sees the rest.
 
+mod address;
 mod document;
 mod expand;
 mod identity;
@@ -14,6 +15,7 @@ mod scopes;
 mod secrets;
 mod upstreams;
 
+pub use address::{is_public, is_public_host};
 pub use document::{Document, Names, Problem, StoreSettings};
 pub use expand::{ExpandError, expand, references};
 pub use identity::{Claims, Identity, Provider, User};

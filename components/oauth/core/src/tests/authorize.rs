@@ -51,6 +51,7 @@ fn nobody_is_sent_to_an_address_that_no_client_has_registered() {
 fn every_other_error_goes_to_the_client_with_state_and_issuer() {
     let bench = Bench::new();
     let client = bench.client();
+    let browser = bench.dev();
     for (changes, code) in [
         (&[("response_type", "")][..], "invalid_request"),
         (&[("response_type", "token")], "unsupported_response_type"),
@@ -67,7 +68,9 @@ fn every_other_error_goes_to_the_client_with_state_and_issuer() {
         (&[("request", "x")], "request_not_supported"),
         (&[("request_uri", "https://a.example/x")], "request_uri_not_supported"),
     ] {
-        let response = ask(&bench, &client, changes);
+        // Not before somebody has logged in: anybody can register a client.
+        assert_eq!(ask(&bench, &client, changes).header("location"), None, "{changes:?}");
+        let response = browser.authorize(&Bench::query(&client, changes));
         assert_eq!(response.status, 302, "{changes:?}");
         assert!(response.header("location").unwrap().starts_with("https://client.example/cb?error="), "{changes:?}");
         let parameter = |name| location_parameter(&response, name);
@@ -76,7 +79,7 @@ fn every_other_error_goes_to_the_client_with_state_and_issuer() {
         assert_eq!(parameter("iss").as_deref(), Some(ISSUER), "{changes:?}");
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
-    let twice = bench.get(&format!("/oauth/authorize?{}&state=other", Bench::query(&client, &[])));
+    let twice = browser.authorize(&format!("{}&state=other", Bench::query(&client, &[])));
     assert_eq!(location_parameter(&twice, "error").as_deref(), Some("invalid_request"));
     assert_eq!(location_parameter(&twice, "state"), None);
 }

@@ -5,21 +5,27 @@ use crate::form::encode;
 use crate::http::{Body, Request, Response};
 use crate::settings::Settings;
 use crate::validate::{Principal, TokenError, validate};
-use crate::{Server, form, handle};
+use crate::{Fetch, FetchError, Fetched, Outside, Server, form, handle};
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
+use futures::future::LocalBoxFuture;
 use serde_json::{Value, json};
-use shared_ports::Store;
 use shared_ports::memory::{MemoryConfig, MemoryRandom, MemoryStore};
+use shared_ports::{HttpError, Store};
 use shared_settings::Secrets;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 pub const TOKEN_KEY: &str = "a token key of more than 32 bytes";
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub const REDIRECT: &str = "https://client.example/cb";
+/// What `${SECRET}` in settings stands for.
+pub const CLIENT_SECRET: &str = "a secret of a client";
 pub const ISSUER: &str = "http://127.0.0.1:8787";
 
 /// All keys out of one secret.
@@ -66,8 +72,63 @@ impl Audit for Recorder {
     }
 }
 
+/// Answers of others, by URL.
+type Answer = Box<dyn Fn(&Fetch) -> Result<Fetched, FetchError>>;
+
+/// Everybody else, as far as he was set up.
+#[derive(Default)]
+pub struct World {
+    pub answers: RefCell<BTreeMap<String, Answer>>,
+    pub requests: RefCell<Vec<Fetch>>,
+    pub sleeps: Cell<u32>,
+}
+
+impl World {
+    pub fn on(&self, url: &str, answer: impl Fn(&Fetch) -> Result<Fetched, FetchError> + 'static) {
+        self.answers.borrow_mut().insert(url.into(), Box::new(answer));
+    }
+
+    pub fn on_json(&self, url: &str, value: Value) {
+        self.on(url, move |_| Ok(json_answer(200, &value)));
+    }
+
+    pub fn count(&self, url: &str) -> usize {
+        self.requests.borrow().iter().filter(|request| request.url == url).count()
+    }
+}
+
+impl Outside for World {
+    fn fetch(&self, fetch: Fetch) -> LocalBoxFuture<'_, Result<Fetched, FetchError>> {
+        self.requests.borrow_mut().push(fetch.clone());
+        let answer = match self.answers.borrow().get(&fetch.url) {
+            Some(answer) => answer(&fetch),
+            None => Err(HttpError::Unreachable("nobody there".into()).into()),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn sleep(&self, _: Duration) -> LocalBoxFuture<'_, ()> {
+        self.sleeps.set(self.sleeps.get() + 1);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+pub fn json_answer(status: u16, value: &Value) -> Fetched {
+    Fetched { status, headers: Vec::new(), body: value.to_string().into_bytes() }
+}
+
+/// Run what waits for nothing but [`World`].
+pub fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(future).poll(&mut context) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("waits for something"),
+    }
+}
+
 pub struct Bench {
     pub settings: Settings,
+    pub world: World,
     pub store: MemoryStore,
     pub random: MemoryRandom,
     pub audit: Recorder,
@@ -93,6 +154,7 @@ impl Bench {
     pub fn with_document(document: &str) -> Self {
         let bench = Self {
             settings: settings(document),
+            world: World::default(),
             store: MemoryStore::default(),
             random: MemoryRandom::default(),
             audit: Recorder::default(),
@@ -112,7 +174,15 @@ impl Bench {
     }
 
     pub fn server_on<'a>(&'a self, store: &'a dyn Store) -> Server<'a> {
-        Server { settings: &self.settings, store, random: &self.random, audit: &self.audit, now: self.now.get() }
+        Server {
+            settings: &self.settings,
+            store,
+            random: &self.random,
+            audit: &self.audit,
+            outside: &self.world,
+            now: self.now.get(),
+            address: "",
+        }
     }
 
     pub fn advance(&self, seconds: u64) {
@@ -120,7 +190,7 @@ impl Bench {
     }
 
     pub fn send(&self, request: &Request) -> Response {
-        handle(&self.server(), request)
+        now(handle(&self.server(), request))
     }
 
     pub fn get(&self, target: &str) -> Response {
@@ -233,7 +303,12 @@ impl Bench {
 }
 
 pub fn settings(document: &str) -> Settings {
-    let values = [("settings", document), ("token_key", TOKEN_KEY), ("client_address_header", "X-Address")];
+    let values = [
+        ("settings", document),
+        ("token_key", TOKEN_KEY),
+        ("client_address_header", "X-Address"),
+        ("secret", CLIENT_SECRET),
+    ];
     Settings::read(&values.into_iter().collect::<MemoryConfig>()).unwrap()
 }
 

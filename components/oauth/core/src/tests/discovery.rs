@@ -32,6 +32,7 @@ fn the_protected_resource_is_described_wherever_clients_look() {
 
 #[test]
 fn the_authorization_server_is_described_wherever_clients_look() {
+    let all = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
     for path in [
         "/.well-known/oauth-authorization-server",
         "/.well-known/oauth-authorization-server/mcp",
@@ -51,8 +52,14 @@ fn the_authorization_server_is_described_wherever_clients_look() {
                 "response_types_supported": ["code"],
                 "response_modes_supported": ["query"],
                 "grant_types_supported": ["authorization_code", "refresh_token"],
-                "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
-                "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+                "introspection_endpoint": "https://mcp.example.com/oauth/introspect",
+                "token_endpoint_auth_methods_supported": all,
+                "token_endpoint_auth_signing_alg_values_supported": ["RS256", "ES256"],
+                "revocation_endpoint_auth_methods_supported": all,
+                "revocation_endpoint_auth_signing_alg_values_supported": ["RS256", "ES256"],
+                "introspection_endpoint_auth_methods_supported": all[1..],
+                "introspection_endpoint_auth_signing_alg_values_supported": ["RS256", "ES256"],
+                "client_id_metadata_document_supported": true,
                 "code_challenge_methods_supported": ["S256"],
                 "authorization_response_iss_parameter_supported": true,
                 "scopes_supported": ["mcp"],

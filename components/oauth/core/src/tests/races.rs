@@ -1,7 +1,7 @@
 //! Two requests at once: the second one is let in at each single call of the first one to the store.
 
 use super::Bench;
-use super::bench::{Browser, TestClient, form_request, text};
+use super::bench::{Browser, TestClient, form_request, now, text};
 use crate::http::{Request, Response};
 use crate::validate::TokenError;
 use crate::{GrantError, handle, list_grants, revoke_grant};
@@ -62,7 +62,7 @@ fn json(response: &Response) -> (u16, Value) {
 /// Run `outer` with `inner` at the given call. Whether the call was reached.
 fn interrupt(bench: &Bench, at: u64, outer: &Request, inner: impl FnOnce()) -> ((u16, Value), bool) {
     let store = Interrupted::new(&bench.store, at, inner);
-    let response = handle(&bench.server_on(&store), outer);
+    let response = now(handle(&bench.server_on(&store), outer));
     (json(&response), store.calls.get() >= at)
 }
 
@@ -76,7 +76,7 @@ fn two_refreshes_at_once_get_the_same_tokens_and_both_live() {
         let request = form_request("/oauth/token", &Bench::refresh_fields(&client, text(&old, "refresh_token")), &[]);
         let other = RefCell::new(None);
         let (one, hit) = interrupt(&bench, at, &request, || {
-            *other.borrow_mut() = Some(json(&handle(&bench.server(), &request)));
+            *other.borrow_mut() = Some(json(&now(handle(&bench.server(), &request))));
         });
         if !hit {
             break;
@@ -113,7 +113,7 @@ fn two_uses_of_a_code_at_once_never_leave_two_grants_and_a_seen_replay_leaves_no
         let request = redeem_request(&client, &code);
         let other = RefCell::new(None);
         let (one, hit) = interrupt(&bench, at, &request, || {
-            *other.borrow_mut() = Some(json(&handle(&bench.server(), &request)));
+            *other.borrow_mut() = Some(json(&now(handle(&bench.server(), &request))));
         });
         if !hit {
             break;
@@ -140,7 +140,7 @@ fn a_use_of_a_code_that_was_under_way_during_a_use_and_its_replay_gets_nothing()
         let request = redeem_request(&client, &code);
         let (one, hit) = interrupt(&bench, at, &request, || {
             for _ in 0..2 {
-                handle(&bench.server(), &request);
+                now(handle(&bench.server(), &request));
             }
         });
         if !hit {
@@ -196,9 +196,9 @@ fn two_approvals_at_once_are_both_listed() {
         request.headers.push(("cookie".into(), cookie.into_bytes()));
         let other = RefCell::new(None);
         let store = Interrupted::new(&bench.store, at, || {
-            *other.borrow_mut() = Some(handle(&bench.server(), &request));
+            *other.borrow_mut() = Some(now(handle(&bench.server(), &request)));
         });
-        let one = handle(&bench.server_on(&store), &request);
+        let one = now(handle(&bench.server_on(&store), &request));
         if store.calls.get() < at {
             break;
         }
@@ -241,7 +241,7 @@ fn a_crash_during_a_refresh_costs_nothing() {
         let old = bench.tokens(&client);
         let request = form_request("/oauth/token", &Bench::refresh_fields(&client, text(&old, "refresh_token")), &[]);
         let store = Crashing(&bench.store, at, Cell::new(0));
-        let response = handle(&bench.server_on(&store), &request);
+        let response = now(handle(&bench.server_on(&store), &request));
         if response.status == 200 {
             break;
         }

@@ -18,10 +18,13 @@ fn a_public_client_is_registered_as_it_asked() {
     }));
     assert_eq!(status, 201);
     assert_eq!(answer["client_id"].take().as_str().map(str::len), Some(32));
+    assert_eq!(answer["registration_access_token"].take().as_str().map(str::len), Some(43));
+    let uri = answer["registration_client_uri"].take();
+    assert!(uri.as_str().unwrap().starts_with("http://127.0.0.1:8787/oauth/register/"));
     assert_eq!(
         answer,
         json!({
-            "client_id": null, "client_id_issued_at": 1_800_000_000, "client_name": "A <b>",
+            "registration_access_token": null, "registration_client_uri": null, "client_id": null, "client_id_issued_at": 1_800_000_000, "client_name": "A <b>",
             "redirect_uris": ["http://localhost:1234/cb"], "token_endpoint_auth_method": "none",
             "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
         })

@@ -47,6 +47,7 @@ fn every_key_is_in_the_documented_layout() {
             })
             .collect();
         let shape = shape.join(":").replace("oauth:user:{id}", "oauth:user:{user-hash}");
+        let shape = shape.replace("provider:{n}", "provider:{g}").replace("throttle:register", "throttle:{kind}");
         assert!(layout.contains(&format!("`{shape}`")), "{shape} ({key})");
     }
 }

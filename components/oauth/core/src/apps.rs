@@ -1,0 +1,102 @@
+//! Connected apps: what a person has allowed, and an end to it. The same for administrators, for everybody.
+
+use crate::app_pages;
+use crate::authorize;
+use crate::cookies::Cookie;
+use crate::errors::Error;
+use crate::form::Form;
+use crate::grants::{self, GrantError};
+use crate::http::{Request, Response};
+use crate::login::{self, Carried, Login};
+use crate::{Server, crypto, users};
+
+/// Path of the page of a person's own apps.
+pub const APPS: &str = "/oauth/apps";
+
+/// Path of the page for administrators.
+pub const ADMIN: &str = "/oauth/admin";
+
+/// The role that opens it.
+const ROLE: &str = "admin";
+
+/// `GET /oauth/apps`.
+pub fn apps(server: &Server, request: &Request) -> Result<Response, Error> {
+    let Some(login) = Login::of(server, request) else { return Ok(login::page(server, request, None, APPS, None)) };
+    let user_hash = server.settings.keys.user_hash(&login.person.subject);
+    let grants = grants::list_of(server, &user_hash)?;
+    let carried = Carried::seal(server, "apps", APPS, &login.session);
+    Ok(app_pages::apps(&login.person.name, &grants, &server.settings.scopes, &carried, login.has_role(server, ROLE)))
+}
+
+/// `POST /oauth/apps`: `end` with a grant's id, or `action` with `switch`.
+pub fn change(server: &Server, request: &Request, body: &[u8]) -> Result<Response, Error> {
+    let form = Form::parse(body)?;
+    let Some(login) = opened(server, request, &form, "apps")? else { return Ok(authorize::again(APPS)) };
+    if let Some(id) = form.one("end")? {
+        let user_hash = server.settings.keys.user_hash(&login.person.subject);
+        end(server, &user_hash, id)?;
+    }
+    let response = authorize::again(APPS);
+    match form.one("action")? {
+        Some("switch") => Ok(response.with("set-cookie", Cookie::Login.set(server, "", 0))),
+        _ => Ok(response),
+    }
+}
+
+/// `GET /oauth/admin`: all users; with `user`, the apps of one.
+pub fn admin(server: &Server, request: &Request) -> Result<Response, Error> {
+    let Some(login) = Login::of(server, request) else { return Ok(login::page(server, request, None, ADMIN, None)) };
+    if !login.has_role(server, ROLE) {
+        return Err(Error::Role);
+    }
+    let form = Form::parse(request.query.as_bytes())?;
+    let carried = Carried::seal(server, "admin", ADMIN, &login.session);
+    let users = users::list(server)?;
+    match form.one("user")? {
+        None => Ok(app_pages::users(&users)),
+        Some(user_hash) => {
+            let (_, person) = users.iter().find(|(hash, _)| hash == user_hash).ok_or(Error::NotFound)?;
+            let grants = grants::list_of(server, user_hash)?;
+            Ok(app_pages::user(user_hash, person.as_ref(), &grants, &server.settings.scopes, &carried))
+        }
+    }
+}
+
+/// `POST /oauth/admin`: `user` with `end` and a grant's id, or with `action` and `delete`.
+pub fn administer(server: &Server, request: &Request, body: &[u8]) -> Result<Response, Error> {
+    let form = Form::parse(body)?;
+    let Some(login) = opened(server, request, &form, "admin")? else { return Ok(authorize::again(ADMIN)) };
+    if !login.has_role(server, ROLE) {
+        return Err(Error::Role);
+    }
+    let user_hash = form.one("user")?.ok_or(Error::Missing("user"))?;
+    if !users::list(server)?.iter().any(|(hash, _)| hash == user_hash) {
+        return Err(Error::NotFound);
+    }
+    if let Some(id) = form.one("end")? {
+        end(server, user_hash, id)?;
+        return Ok(authorize::again(&format!("{ADMIN}?user={user_hash}")));
+    }
+    if form.one("action")? == Some("delete") {
+        users::delete(server, user_hash)?;
+    }
+    Ok(authorize::again(ADMIN))
+}
+
+/// The login that a form was shown to; `None` if it has ended or the form is too old.
+fn opened(server: &Server, request: &Request, form: &Form, page: &str) -> Result<Option<Login>, Error> {
+    let carried = Carried::open(server, page, form.one("request")?)?;
+    let Some(login) = Login::of(server, request) else { return Ok(None) };
+    if !crypto::same(login.session.as_bytes(), carried.bound_to.as_bytes()) {
+        return Err(Error::ForeignForm);
+    }
+    Ok((!carried.is_stale(server)).then_some(login))
+}
+
+/// End a grant. One that has ended already is what was wanted.
+fn end(server: &Server, user_hash: &str, id: &str) -> Result<(), Error> {
+    match grants::revoke_of(server, user_hash, id) {
+        Ok(()) | Err(GrantError::NotFound) => Ok(()),
+        Err(GrantError::Store(error)) => Err(error.into()),
+    }
+}

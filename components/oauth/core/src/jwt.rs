@@ -1,0 +1,221 @@
+//! Signed JSON Web Tokens of others (RFC 7515, RFC 7519), checked against their keys (RFC 7517). RS256 and ES256 only.
+
+use crate::crypto;
+use p256::ecdsa::signature::Verifier;
+use rsa::BoxedUint;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use sha2::Sha256;
+
+/// Longest token. ID tokens with many groups have 4 KiB.
+const MAX_TOKEN: usize = 16 * 1024;
+
+/// Most keys of a set that are tried. Providers publish two to four.
+const MAX_KEYS: usize = 16;
+
+/// Sizes of RSA keys, in bytes. Below, they can be broken; above, checking takes long.
+const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
+
+/// How far clocks may differ, in seconds.
+pub const SKEW: u64 = 60;
+
+/// Why a token is not accepted. For the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JwtError {
+    /// Not three parts of base64url with JSON objects in them.
+    #[error("not a signed JWT")]
+    Malformed,
+    /// Another algorithm, or a header that has to be understood and is not.
+    #[error("algorithm is not RS256 or ES256")]
+    Algorithm,
+    /// No key of this id.
+    #[error("no such key")]
+    UnknownKey,
+    /// No key fits.
+    #[error("wrong signature")]
+    Signature,
+    /// A claim is missing or not what it has to be.
+    #[error("claim `{0}` is missing or wrong")]
+    Claim(&'static str),
+    /// `exp` is in the past.
+    #[error("has expired")]
+    Expired,
+    /// Seen before.
+    #[error("was used before")]
+    Replayed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Algorithm {
+    Rs256,
+    Es256,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    typ: Option<String>,
+    crit: Option<Value>,
+}
+
+/// A token that has been read and not been checked.
+#[derive(Debug)]
+pub struct Jwt {
+    algorithm: Algorithm,
+    kid: Option<String>,
+    typ: Option<String>,
+    signed: String,
+    signature: Vec<u8>,
+    /// Nothing in here counts before [`Jwt::verify`].
+    claims: Map<String, Value>,
+}
+
+impl Jwt {
+    /// Read a token in compact form.
+    pub fn parse(text: &str) -> Result<Self, JwtError> {
+        if text.len() > MAX_TOKEN {
+            return Err(JwtError::Malformed);
+        }
+        let (signed, signature) = text.rsplit_once('.').ok_or(JwtError::Malformed)?;
+        let (header, claims) = signed.split_once('.').ok_or(JwtError::Malformed)?;
+        let decode = |part: &str| crypto::unbase64(part).ok_or(JwtError::Malformed);
+        let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| JwtError::Malformed)?;
+        let claims = serde_json::from_slice(&decode(claims)?).map_err(|_| JwtError::Malformed)?;
+        let algorithm = match header.alg.as_str() {
+            "RS256" => Algorithm::Rs256,
+            "ES256" => Algorithm::Es256,
+            _ => return Err(JwtError::Algorithm),
+        };
+        if header.crit.is_some() {
+            return Err(JwtError::Algorithm);
+        }
+        let (signed, signature) = (signed.to_owned(), decode(signature)?);
+        Ok(Self { algorithm, kid: header.kid, typ: header.typ, signed, signature, claims })
+    }
+
+    /// A claim of a token whose signature is not checked yet, to find out whose keys to take.
+    pub fn unchecked(&self, name: &str) -> Option<&str> {
+        self.claims.get(name)?.as_str()
+    }
+
+    /// Whether the header has this type, with or without `application/` in front (RFC 7515 section 4.1.9).
+    pub fn is_type(&self, expected: &str) -> bool {
+        let typ = self.typ.as_deref().unwrap_or_default();
+        let typ = typ.strip_prefix("application/").unwrap_or(typ);
+        typ.eq_ignore_ascii_case(expected)
+    }
+
+    /// Check the signature against a set of keys. The claims, if it fits.
+    pub fn verify(&self, jwks: &Value) -> Result<Claims, JwtError> {
+        let keys = jwks.get("keys").and_then(Value::as_array).ok_or(JwtError::UnknownKey)?;
+        let text = |key: &Value, name: &str| key.get(name).and_then(Value::as_str).map(String::from);
+        let mut found = false;
+        let (kty, alg) = match self.algorithm {
+            Algorithm::Rs256 => ("RSA", "RS256"),
+            Algorithm::Es256 => ("EC", "ES256"),
+        };
+        let fits = |key: &&Value| {
+            text(key, "kty").as_deref() == Some(kty)
+                && text(key, "alg").is_none_or(|value| value == alg)
+                && text(key, "use").is_none_or(|value| value == "sig")
+                && (self.kid.is_none() || text(key, "kid").is_none() || text(key, "kid") == self.kid)
+        };
+        for key in keys.iter().filter(fits).take(MAX_KEYS) {
+            found = true;
+            let bytes = |name: &str| text(key, name).and_then(|value| crypto::unbase64(&value)).unwrap_or_default();
+            let right = match self.algorithm {
+                Algorithm::Rs256 => rs256(&bytes("n"), &bytes("e"), self.signed.as_bytes(), &self.signature),
+                Algorithm::Es256 if text(key, "crv").as_deref() == Some("P-256") => {
+                    es256(&bytes("x"), &bytes("y"), self.signed.as_bytes(), &self.signature)
+                }
+                Algorithm::Es256 => None,
+            };
+            if right.is_some() {
+                return Ok(Claims(self.claims.clone()));
+            }
+        }
+        Err(if found { JwtError::Signature } else { JwtError::UnknownKey })
+    }
+}
+
+fn rs256(n: &[u8], e: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
+    if !RSA_BYTES.contains(&n.len()) || e.is_empty() || e.len() > 4 {
+        return None;
+    }
+    let (n, e) = (BoxedUint::from_be_slice_vartime(n), BoxedUint::from_be_slice_vartime(e));
+    let key = rsa::RsaPublicKey::new(n, e).ok()?;
+    let signature = rsa::pkcs1v15::Signature::try_from(signature).ok()?;
+    rsa::pkcs1v15::VerifyingKey::<Sha256>::new(key).verify(message, &signature).ok()
+}
+
+fn es256(x: &[u8], y: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
+    let (x, y): ([u8; 32], [u8; 32]) = (x.try_into().ok()?, y.try_into().ok()?);
+    let point = [&[4], &x[..], &y[..]].concat();
+    let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?;
+    let signature = p256::ecdsa::Signature::from_slice(signature).ok()?;
+    key.verify(message, &signature).ok()
+}
+
+/// Claims whose signature is right.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claims(pub Map<String, Value>);
+
+impl Claims {
+    /// A claim that is text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
+    /// A claim that is a time, without its fraction.
+    pub fn time(&self, name: &str) -> Option<u64> {
+        let value = self.0.get(name)?;
+        // Some write times as floating point numbers; none is negative or beyond what a u64 holds exactly.
+        value.as_u64().or_else(|| value.as_f64().filter(|time| (0.0..1e15).contains(time)).map(|time| time as u64))
+    }
+
+    /// A claim that has to be this text.
+    pub fn expect(&self, name: &'static str, expected: &str) -> Result<(), JwtError> {
+        if self.text(name) == Some(expected) { Ok(()) } else { Err(JwtError::Claim(name)) }
+    }
+
+    /// Whether this is one of the audiences.
+    pub fn has_audience(&self, audience: &str) -> bool {
+        match self.0.get("aud") {
+            Some(Value::String(only)) => only == audience,
+            Some(Value::Array(all)) => all.iter().any(|value| value.as_str() == Some(audience)),
+            _ => false,
+        }
+    }
+
+    /// Whether the audience is one of these, alone. A token with more audiences than us could be passed on by another
+    /// one of them.
+    pub fn expect_audience(&self, ours: &[&str]) -> Result<(), JwtError> {
+        let right = match self.0.get("aud") {
+            Some(Value::String(audience)) => ours.contains(&audience.as_str()),
+            Some(Value::Array(audiences)) => match audiences.as_slice() {
+                [Value::String(audience)] => ours.contains(&audience.as_str()),
+                _ => false,
+            },
+            _ => false,
+        };
+        if right { Ok(()) } else { Err(JwtError::Claim("aud")) }
+    }
+
+    /// Check `exp` (which has to be there and within `longest` seconds from now), `nbf` and `iat`. When it ends.
+    pub fn expect_times(&self, now: u64, longest: u64) -> Result<u64, JwtError> {
+        let expires_at = self.time("exp").ok_or(JwtError::Claim("exp"))?;
+        if expires_at.saturating_add(SKEW) <= now {
+            return Err(JwtError::Expired);
+        }
+        if expires_at > now.saturating_add(longest).saturating_add(SKEW) {
+            return Err(JwtError::Claim("exp"));
+        }
+        for name in ["nbf", "iat"] {
+            if self.0.contains_key(name) && self.time(name).is_none_or(|time| time > now.saturating_add(SKEW)) {
+                return Err(JwtError::Claim(name));
+            }
+        }
+        Ok(expires_at)
+    }
+}
