@@ -13,6 +13,8 @@ pub enum Route {
     Pages,
     /// Endpoints of the authorization server that programs call: to `oauth`.
     Endpoints,
+    /// The registrations of single clients, which these manage themselves (RFC 7592): to `oauth`.
+    Clients,
     /// The MCP endpoint: to `session`, with a bearer token only.
     Mcp,
 }
@@ -32,10 +34,19 @@ const ROUTES: &[(Match, Route)] = &[
     (Match::Below("/.well-known"), Route::Metadata),
     // Clients that append the well-known path to the resource instead of inserting it.
     (Match::Below("/mcp/.well-known"), Route::Metadata),
+    // Old addresses of what is below `/oauth`, where the settings have this alias; else `oauth` knows nothing there.
+    (Match::Exact("/mcp/oauth/token"), Route::Endpoints),
+    (Match::Exact("/mcp/oauth/register"), Route::Endpoints),
+    (Match::Below("/mcp/oauth/register"), Route::Clients),
+    (Match::Exact("/mcp/oauth/revoke"), Route::Endpoints),
+    (Match::Exact("/mcp/oauth/introspect"), Route::Endpoints),
+    (Match::Below("/mcp/oauth"), Route::Pages),
     (Match::Exact("/mcp"), Route::Mcp),
     (Match::Exact("/oauth/token"), Route::Endpoints),
     (Match::Exact("/oauth/register"), Route::Endpoints),
+    (Match::Below("/oauth/register"), Route::Clients),
     (Match::Exact("/oauth/revoke"), Route::Endpoints),
+    (Match::Exact("/oauth/introspect"), Route::Endpoints),
     (Match::Below("/oauth"), Route::Pages),
     // Where clients of revision 2025-03-26 look without any metadata.
     (Match::Exact("/authorize"), Route::Pages),
@@ -57,6 +68,7 @@ impl Route {
             Self::Metadata => "metadata",
             Self::Pages => "oauth_pages",
             Self::Endpoints => "oauth",
+            Self::Clients => "oauth_clients",
             Self::Mcp => "mcp",
         }
     }
@@ -68,6 +80,7 @@ impl Route {
             // Which of them a single path takes is known behind the door.
             Self::Pages => &["GET", "HEAD", "POST"],
             Self::Endpoints => &["POST"],
+            Self::Clients => &["GET", "HEAD", "PUT", "DELETE"],
             Self::Mcp => &["GET", "POST", "DELETE"],
         }
     }
@@ -105,6 +118,13 @@ mod tests {
             ("/oauth/authorize", Some(Route::Pages)),
             ("/oauth/token", Some(Route::Endpoints)),
             ("/oauth", Some(Route::Pages)),
+            ("/oauth/register/", Some(Route::Endpoints)),
+            ("/oauth/register/0123", Some(Route::Clients)),
+            ("/oauth/introspect", Some(Route::Endpoints)),
+            ("/oauth/apps", Some(Route::Pages)),
+            ("/oauth/callback/corp", Some(Route::Pages)),
+            ("/mcp/oauth/token", Some(Route::Endpoints)),
+            ("/mcp/oauth/authorize", Some(Route::Pages)),
             ("/oauthx", None),
             ("/token", Some(Route::Endpoints)),
             ("/authorize", Some(Route::Pages)),

@@ -360,6 +360,12 @@ impl<'a> Browser<'a> {
         assert_eq!(answer.status, 303, "{}", html(&answer));
     }
 
+    /// The same in a browser where somebody is logged in, whose other cookies stay.
+    pub fn log_in_again(&self, client: &TestClient, name: &str, password: &str) {
+        self.cookies.borrow_mut().remove("mcp-edge-login");
+        self.log_in(client, name, password);
+    }
+
     /// Tick everything, approve, and take the code out of the redirect.
     pub fn approve(&self, query: &str) -> String {
         let page = self.authorize(query);

@@ -3,12 +3,14 @@
 mod abuse;
 mod authorize;
 mod bench;
+mod clients;
 mod discovery;
 mod keys;
 mod pages;
 mod races;
 mod refresh;
 mod registration;
+mod signing;
 mod storage;
 mod token;
 
