@@ -40,6 +40,7 @@ pub fn remembered(server: &Server, request: &Request, login: &Login, recipient: 
 /// there could take the place of the client (RFC 8252 section 8.6).
 pub fn suffices(server: &Server, request: &Request, login: &Login, recipient: &Recipient, ask: &Ask) -> bool {
     server.settings.oauth.consent.remember == Remember::Skip
+        && !ask.ask_again
         && matches!(redirect::classify(&recipient.redirect_uri), Ok(Target::Web(_)))
         && remembered(server, request, login, recipient)
             .is_some_and(|granted| scopes::within(&server.settings.scopes, &ask.scopes, &granted))

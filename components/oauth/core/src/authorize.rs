@@ -31,6 +31,8 @@ pub struct Ask {
     pub scopes: Vec<String>,
     /// PKCE challenge, S256.
     pub challenge: String,
+    /// Whether the client wants the person asked in any case (OpenID Connect Core section 3.1.2.1, `prompt`).
+    pub ask_again: bool,
 }
 
 /// `GET /oauth/authorize`: the login page, or the consent page for who is logged in.
@@ -114,7 +116,8 @@ pub fn ask(server: &Server, form: &Form) -> Result<Ask, Error> {
     if scopes.is_empty() {
         return Err(Error::Scope);
     }
-    Ok(Ask { scopes, challenge: challenge.into() })
+    let ask_again = form.one("prompt")?.is_some_and(|prompt| prompt.split(' ').any(|word| word == "consent"));
+    Ok(Ask { scopes, challenge: challenge.into(), ask_again })
 }
 
 impl Recipient {

@@ -6,7 +6,7 @@ use crate::http::{Request, Response};
 use proptest::prelude::*;
 use shared_ports::memory::MemoryRandom;
 
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 22] = [
     "/oauth/authorize",
     "/authorize",
     "/oauth/login",
@@ -16,6 +16,14 @@ const PATHS: [&str; 14] = [
     "/oauth/register",
     "/register",
     "/oauth/revoke",
+    "/oauth/introspect",
+    "/oauth/register/0123456789abcdef0123456789abcdef",
+    "/oauth/apps",
+    "/oauth/admin",
+    "/oauth/login/corp",
+    "/oauth/callback/corp",
+    "/oauth/callback/",
+    "/mcp/oauth/token",
     "/oauth",
     "/.well-known/oauth-protected-resource",
     "/.well-known/oauth-authorization-server/mcp",
@@ -29,7 +37,15 @@ fn check(response: &Response, what: &str) {
     let safe = |value: &str| value.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     assert!(response.headers.iter().all(|(_, value)| safe(value)), "{:?} to {what}", response.headers);
     if let Some(location) = response.header("location") {
-        let known = ["https://client.example/cb?", "/oauth/authorize?"].iter().any(|start| location.starts_with(start));
+        let known = [
+            "https://client.example/cb?",
+            "/oauth/authorize?",
+            "/oauth/apps",
+            "/oauth/admin",
+            "https://idp.example/authorize?",
+        ]
+        .iter()
+        .any(|start| location.starts_with(start));
         assert!(known, "{location} to {what}");
     }
     if response.header("content-type") == Some("text/html; charset=utf-8") {
@@ -40,7 +56,13 @@ fn check(response: &Response, what: &str) {
 
 #[test]
 fn ten_thousand_mutated_requests_are_never_a_server_error() {
-    let bench = Bench::new();
+    let mut bench = Bench::new();
+    let provider = serde_json::json!({
+        "issuer": "https://idp.example", "clientId": "x", "jwksUri": "https://idp.example/jwks",
+        "authorizationEndpoint": "https://idp.example/authorize", "tokenEndpoint": "https://idp.example/token",
+    });
+    bench.settings.providers.insert("corp".into(), serde_json::from_value(provider).unwrap());
+    bench.settings.oauth.token_exchange = true;
     let client = bench.client();
     let browser = Browser::new(&bench);
     let login = hidden(&browser.authorize(&Bench::query(&client, &[])));
@@ -50,6 +72,12 @@ fn ten_thousand_mutated_requests_are_never_a_server_error() {
     let code = bench.code(&client);
     let cookies: Vec<_> = browser.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
     let cookie = cookies.join("; ");
+    let apps = hidden(&browser.get("/oauth/apps"));
+    let (_, registered) = bench.register(&serde_json::json!({ "redirect_uris": ["https://client.example/cb"] }));
+    let registration = format!("/oauth/register/{}", text(&registered, "client_id"));
+    let bearer = format!("Bearer {}", text(&registered, "registration_access_token"));
+    let signer = super::signing::Signer::es256();
+    let assertion = super::signing::assertion(&signer, &client.id, bench.now.get(), &serde_json::json!({ "jti": "1" }));
     let json =
         r#"{"redirect_uris":["https://client.example/cb"],"client_name":"x","grant_types":["authorization_code"]}"#;
     let seeds: Vec<Request> = vec![
@@ -72,6 +100,32 @@ fn ten_thousand_mutated_requests_are_never_a_server_error() {
         form_request("/oauth/token", &Bench::refresh_fields(&client, text(&tokens, "refresh_token")), &[]),
         form_request("/oauth/revoke", &[("token", text(&tokens, "access_token")), ("client_id", &client.id)], &[]),
         request("POST", "/oauth/register", &[("content-type", "application/json")], json.as_bytes()),
+        request(
+            "PUT",
+            &registration,
+            &[("authorization", &bearer), ("content-type", "application/json")],
+            json.as_bytes(),
+        ),
+        form_request(
+            "/oauth/introspect",
+            &[("token", text(&tokens, "access_token")), ("client_id", &client.id), ("client_secret", "x")],
+            &[],
+        ),
+        form_request(
+            "/oauth/token",
+            &[
+                ("grant_type", crate::token::TOKEN_EXCHANGE),
+                ("subject_token", text(&tokens, "access_token")),
+                ("subject_token_type", crate::machine::ACCESS_TOKEN),
+                ("client_assertion_type", crate::assertion::TYPE),
+                ("client_assertion", &assertion),
+            ],
+            &[],
+        ),
+        form_request("/oauth/apps", &[("request", &apps), ("end", "x")], &[("cookie", &cookie)]),
+        request("GET", &format!("/oauth/login/corp?request={login}"), &[("cookie", &cookie)], b""),
+        request("GET", "/oauth/callback/corp?code=x&state=AAAA", &[("cookie", &cookie)], b""),
+        request("GET", "/oauth/authorize?client_id=https%3A%2F%2Fclient.example%2Fapp.json", &[], b""),
     ];
     let random = MemoryRandom::default();
     let draw = |below: usize| {

@@ -99,18 +99,26 @@ impl World {
 
 impl Outside for World {
     fn fetch(&self, fetch: Fetch) -> LocalBoxFuture<'_, Result<Fetched, FetchError>> {
-        self.requests.borrow_mut().push(fetch.clone());
-        let answer = match self.answers.borrow().get(&fetch.url) {
-            Some(answer) => answer(&fetch),
-            None => Err(HttpError::Unreachable("nobody there".into()).into()),
-        };
-        Box::pin(std::future::ready(answer))
+        Box::pin(async move {
+            others_first().await;
+            self.requests.borrow_mut().push(fetch.clone());
+            match self.answers.borrow().get(&fetch.url) {
+                Some(answer) => answer(&fetch),
+                None => Err(HttpError::Unreachable("nobody there".into()).into()),
+            }
+        })
     }
 
     fn sleep(&self, _: Duration) -> LocalBoxFuture<'_, ()> {
         self.sleeps.set(self.sleeps.get() + 1);
-        Box::pin(std::future::ready(()))
+        Box::pin(others_first())
     }
+}
+
+/// Let everybody else who is waiting go on first.
+async fn others_first() {
+    let mut waited = false;
+    std::future::poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 pub fn json_answer(status: u16, value: &Value) -> Fetched {
@@ -120,10 +128,13 @@ pub fn json_answer(status: u16, value: &Value) -> Fetched {
 /// Run what waits for nothing but [`World`].
 pub fn now<T>(future: impl Future<Output = T>) -> T {
     let mut context = Context::from_waker(Waker::noop());
-    match pin!(future).poll(&mut context) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("waits for something"),
+    let mut future = pin!(future);
+    for _ in 0..100_000 {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
     }
+    panic!("waits for ever");
 }
 
 pub struct Bench {

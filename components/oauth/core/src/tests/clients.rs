@@ -371,6 +371,7 @@ fn nobody_uses_this_server_to_bother_others() {
         assert_eq!(ask(n), 400);
     }
     assert_eq!(bench.world.requests.borrow().len(), 60);
+    super::storage::assert_layout(&bench);
 }
 
 #[test]
@@ -400,6 +401,7 @@ fn what_was_fetched_and_used_once_is_swept() {
         assert_eq!(ask(&bench, &format!("https://client.example/{n}")).status, 200);
         bench.advance(24 * 3600);
     }
+    super::storage::assert_layout(&bench);
     let kept = bench.keys().iter().filter(|key| key.starts_with("oauth:fetched:")).count();
     assert!(kept <= 12, "{kept}");
 }
@@ -449,6 +451,7 @@ fn a_remembered_approval_skips_the_page_only_where_the_operator_says_so() {
         assert_eq!(browser.authorize(&query).status, 200, "nothing is remembered yet");
         browser.approve(&query);
         assert_eq!(browser.authorize(&query).status == 302, skipped, "{remember} {uri}");
+        assert_eq!(browser.authorize(&format!("{query}&prompt=consent")).status, 200);
         // Another client, another browser, another person: nothing is remembered.
         let other = bench.client_with(&json!({ "redirect_uris": [uri] }));
         assert_eq!(browser.authorize(&Bench::query(&other, &[("redirect_uri", uri)])).status, 200);

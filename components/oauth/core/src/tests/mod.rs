@@ -1,12 +1,16 @@
 //! Tests that go through the whole of it: requests in, responses out.
 
 mod abuse;
+mod apps;
 mod authorize;
 mod bench;
 mod clients;
 mod discovery;
 mod keys;
+mod machine;
+mod outbound;
 mod pages;
+mod providers;
 mod races;
 mod refresh;
 mod registration;
