@@ -80,7 +80,8 @@ fn basic(request: &Request) -> Result<Option<(String, String)>, Error> {
     parse_basic(value).map(Some).ok_or_else(malformed)
 }
 
-fn parse_basic(value: &[u8]) -> Option<(String, String)> {
+/// Id and secret of a header's value.
+pub fn parse_basic(value: &[u8]) -> Option<(String, String)> {
     let (scheme, encoded) = std::str::from_utf8(value).ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;

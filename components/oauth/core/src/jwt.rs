@@ -219,3 +219,67 @@ impl Claims {
         Ok(expires_at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::signing::Signer;
+    use serde_json::json;
+
+    /// RFC 7515 appendix A.3.
+    const ES256: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+
+    /// RFC 7515 appendix A.2.
+    const RS256: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
+
+    fn es256_key() -> Value {
+        json!({
+            "kty": "EC", "crv": "P-256",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        })
+    }
+
+    #[test]
+    fn the_examples_of_the_rfc_are_right() {
+        let claims = Jwt::parse(ES256).unwrap().verify(&json!({ "keys": [es256_key()] })).unwrap();
+        assert_eq!((claims.text("iss"), claims.time("exp")), (Some("joe"), Some(1_300_819_380)));
+        assert!(Jwt::parse(RS256).unwrap().verify(&Signer::rs256().jwks()).is_ok());
+    }
+
+    #[test]
+    fn keys_that_are_not_for_it_do_not_count() {
+        let jwt = Jwt::parse(ES256).unwrap();
+        let with = |name: &str, value: Value| {
+            let mut key = es256_key();
+            key[name] = value;
+            json!({ "keys": [key] })
+        };
+        for (keys, error) in [
+            (json!({}), JwtError::UnknownKey),
+            (json!({ "keys": [] }), JwtError::UnknownKey),
+            (with("use", json!("enc")), JwtError::UnknownKey),
+            (with("alg", json!("ES384")), JwtError::UnknownKey),
+            (with("kty", json!("RSA")), JwtError::UnknownKey),
+            (with("crv", json!("secp256k1")), JwtError::Signature),
+            (with("x", json!("AA")), JwtError::Signature),
+            (with("y", json!("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU")), JwtError::Signature),
+        ] {
+            assert_eq!(jwt.verify(&keys), Err(error), "{keys}");
+        }
+        // RSA keys below 2048 bits.
+        let short = json!({ "keys": [{ "kty": "RSA", "n": crypto::base64(&[0xff; 128]), "e": "AQAB" }] });
+        assert_eq!(Jwt::parse(RS256).unwrap().verify(&short), Err(JwtError::Signature));
+    }
+
+    #[test]
+    fn a_changed_letter_of_the_signature_or_the_claims_is_seen() {
+        for (token, keys) in [(ES256, json!({ "keys": [es256_key()] })), (RS256, Signer::rs256().jwks())] {
+            for at in [30, 40, token.len() - 40, token.len() - 5] {
+                let mut changed = token.as_bytes().to_vec();
+                changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+                let jwt = Jwt::parse(std::str::from_utf8(&changed).unwrap());
+                assert!(jwt.and_then(|jwt| jwt.verify(&keys)).is_err(), "{at}");
+            }
+        }
+    }
+}

@@ -33,6 +33,8 @@ mod errors;
 mod events;
 mod fetched;
 mod form;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod grants;
 mod http;
 mod introspect;

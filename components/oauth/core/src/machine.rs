@@ -62,7 +62,7 @@ pub async fn assertion(server: &Server<'_>, client: &Client, form: &Form) -> Res
     claims
         .expect_audience(&[server.settings.public_url.as_str()])
         .and_then(|()| claims.expect("client_id", &client.id))
-        .and_then(|()| if resource { Ok(()) } else { Err(JwtError::Claim("resource")) })
+        .and(if resource { Ok(()) } else { Err(JwtError::Claim("resource")) })
         .and_then(|()| claims.expect_times(server.now, LONGEST))
         .map_err(Error::Grant)?;
     match assertion::use_up(server, &claims, "identity assertion", issuer) {

@@ -14,7 +14,7 @@ mod providers;
 mod races;
 mod refresh;
 mod registration;
-mod signing;
+pub mod signing;
 mod storage;
 mod token;
 
