@@ -70,6 +70,11 @@ pub enum SetupError {
     /// The host gives nobody who may log in.
     #[error("settings: `identity` is missing: name the users who may log in")]
     Identity,
+    /// A name under `identity` by which one user could be taken for another.
+    #[error(
+        "settings: `identity`: `{0}` cannot be the name of a user (no `:`) or provider (lower-case letters, digits, `-`, not `client`)"
+    )]
+    Name(String),
     /// A client of the settings.
     #[error("settings: `oauth.clients.{id}`: {why}")]
     Client {
@@ -100,6 +105,16 @@ impl Settings {
         let public_url = sections.public_url.ok_or(SetupError::PublicUrl)?;
         let identity = sections.identity.ok_or(SetupError::Identity)?;
         let secrets = Secrets::read(config)?;
+        // The start of mcp-edge checks this as well; other hosts check no settings, and who somebody is hangs on it.
+        if let Some(user) = identity.users().iter().find(|user| user.name.contains(':')) {
+            return Err(SetupError::Name(user.name.clone()));
+        }
+        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if let Some((name, _)) =
+            identity.providers().find(|(name, _)| name.is_empty() || *name == "client" || !name.chars().all(legal))
+        {
+            return Err(SetupError::Name(name.clone()));
+        }
         let clients = sections.oauth.clients.iter().map(|(id, client)| Ok((id.clone(), configured(id, client)?)));
         let clients = clients.collect::<Result<_, SetupError>>()?;
         let users = identity
@@ -260,6 +275,23 @@ mod tests {
         assert_eq!(error("{}"), SetupError::PublicUrl);
         assert_eq!(error(r#"{"publicUrl":"http://localhost:1"}"#), SetupError::Identity);
         assert!(matches!(error("nonsense"), SetupError::Settings(_)));
+    }
+
+    #[test]
+    fn names_by_which_one_user_could_be_taken_for_another_are_refused() {
+        let read = |identity: serde_json::Value| {
+            let document = serde_json::json!({ "publicUrl": "http://localhost:1", "identity": identity }).to_string();
+            Settings::read(&config(&document, TOKEN_KEY)).map(|_| ())
+        };
+        let user =
+            |name: &str| serde_json::json!({ "type": "local", "users": [{ "name": name, "passwordHash": "x" }] });
+        assert_eq!(read(user("corp:1")), Err(SetupError::Name("corp:1".into())));
+        assert_eq!(read(user("corp")), Ok(()));
+        let provider = |name: &str| serde_json::json!({ "type": "oidc", "providers": { name: { "issuer": "https://a", "clientId": "x" } } });
+        for name in ["client", "a:b", "A", "", "a/b"] {
+            assert_eq!(read(provider(name)), Err(SetupError::Name(name.into())));
+        }
+        assert_eq!(read(provider("corp-2")), Ok(()));
     }
 
     #[test]

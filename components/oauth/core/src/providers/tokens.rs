@@ -22,9 +22,10 @@ const EARLY: u64 = 60;
 /// How long a lease lasts, in seconds: longer than [`crate::fetched::TIMEOUT`] twice (discovery and the refresh itself).
 const LEASE: u64 = 30;
 
-/// How often somebody who waits looks again, and how many times.
+/// How often somebody who waits looks again, and how many times: 25 seconds, less than a lease. So who has come while the
+/// holder was at it never takes the lease over from him; that is for those who come later.
 const LOOK: Duration = Duration::from_millis(200);
-const LOOKS: u32 = 150;
+const LOOKS: u32 = 125;
 
 /// An access token of an identity provider, for its own services.
 #[derive(Clone, PartialEq, Eq)]

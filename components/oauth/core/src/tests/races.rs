@@ -252,3 +252,23 @@ fn a_crash_during_a_refresh_costs_nothing() {
         assert!(bench.validate(&new).is_ok());
     }
 }
+
+#[test]
+fn two_refreshes_of_a_providers_tokens_at_once_ask_it_once_wherever_they_meet() {
+    let mut reached = 0;
+    for at in 1..CALLS {
+        let bench = super::providers::bench();
+        let id = super::providers::grant(&bench);
+        let count = super::providers::rotate(&bench);
+        bench.advance(600);
+        let store = Interrupted::new(&bench.store, at, || drop(now(crate::refresh(&bench.server(), &id))));
+        let token = now(crate::refresh(&bench.server_on(&store), &id)).unwrap();
+        assert_eq!((token.access_token.as_str(), count.get()), ("idp-access-2", 1), "call {at}");
+        if store.calls.get() < at {
+            break;
+        }
+        reached = at;
+        assert_eq!(now(crate::refresh(&bench.server(), &id)), Ok(token), "call {at}");
+    }
+    assert!(reached >= 5, "{reached}");
+}
