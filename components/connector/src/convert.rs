@@ -7,6 +7,7 @@ pub(crate) fn caller(caller: wit::Caller) -> core::Caller {
     core::Caller {
         user_hash: caller.user_hash,
         conversation: caller.conversation,
+        request_id: caller.request_id,
         revision: caller.revision,
         client_info: caller.client_info,
         client_capabilities: caller.client_capabilities,

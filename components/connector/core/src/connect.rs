@@ -1,4 +1,7 @@
 //! How a message gets to an upstream: in the modern way, or within a conversation.
+//!
+//! An upstream that speaks both eras is spoken to in the caller's, because much does not survive the way between them:
+//! sampling, elicitation, logging, subscriptions. The other era is the way only where the caller's is not spoken.
 
 use crate::conversation::NoConversation;
 use crate::conversation_record::Conversation;
@@ -6,7 +9,7 @@ use crate::era::Evidence;
 use crate::settings::Target;
 use crate::turn::Turn;
 use crate::{CONNECT_TIMEOUT, Caller, Connector, Ports, UpstreamError};
-use shared_mcp::Revision;
+use shared_mcp::{Era, Revision};
 
 /// The way to an upstream.
 #[derive(Debug, Clone)]
@@ -17,16 +20,49 @@ pub(crate) enum Link {
     Legacy(Box<Conversation>),
 }
 
+/// What came of trying one era.
+enum Attempt {
+    /// It is spoken.
+    Link(Link),
+    /// It is not.
+    Absent {
+        /// What the caller gets to hear if the other era is not spoken either.
+        error: UpstreamError,
+        /// Whether the answer is the same for every client.
+        sure: bool,
+    },
+}
+
 impl<P: Ports> Connector<P> {
     /// The way that is kept, without asking the upstream; `None` if there is none.
     pub(crate) fn kept(&self, target: &Target, caller: &Caller) -> Result<Option<Link>, UpstreamError> {
-        let Some(known) = self.known(target)? else {
-            return Ok(None);
+        let own = self.known(target, caller.era())?;
+        let absent = own.as_ref().is_some_and(|side| !side.spoken);
+        let modern = match caller.era() {
+            Era::Modern => own.clone(),
+            Era::Legacy if absent => self.known(target, Era::Modern)?,
+            Era::Legacy => None,
         };
-        if let Some(revision) = known.revision() {
+        if let Some(revision) = modern.and_then(|side| side.revision()) {
             return Ok(Some(Link::Modern(revision)));
         }
-        Ok(self.conversation(target, caller)?.map(|conversation| Link::Legacy(conversation.into())))
+        // In a conversation only if that is the caller's own era, or the caller's is known not to be spoken.
+        if absent == (caller.era() == Era::Modern)
+            && let Some(conversation) = self.conversation(target, caller)?
+            && self.holds(target, &conversation)?
+        {
+            return Ok(Some(Link::Legacy(conversation.into())));
+        }
+        Ok(None)
+    }
+
+    /// Whether a kept conversation can be gone on with. Where there is a session, the upstream says when it has ended.
+    /// Where there is none nothing would ever say so, and `initialize` is asked again when the era is not known any more.
+    fn holds(&self, target: &Target, conversation: &Conversation) -> Result<bool, UpstreamError> {
+        Ok(match self.known(target, Era::Legacy)? {
+            Some(side) => side.spoken,
+            None => conversation.session.is_some(),
+        })
     }
 
     /// The way to an upstream, found out or begun if none is kept.
@@ -41,26 +77,102 @@ impl<P: Ports> Connector<P> {
         {
             return Ok(link);
         }
-        if self.known(target)?.is_some() {
-            match self.begin(target, caller).await {
-                Ok(conversation) => return Ok(Link::Legacy(conversation.into())),
-                Err(NoConversation::Failed(error)) => return Err(error),
-                // It was a legacy server an hour ago at most. Look again what it is now.
-                Err(NoConversation::NotLegacy(_)) => self.unlearn(target)?,
+        let (own, other) = match caller.era() {
+            Era::Modern => (Era::Modern, Era::Legacy),
+            Era::Legacy => (Era::Legacy, Era::Modern),
+        };
+        let skip = self.known(target, own)?.is_some_and(|side| !side.spoken);
+        let refused = if skip {
+            None
+        } else {
+            match self.attempt(target, caller, own).await? {
+                Attempt::Link(link) => return Ok(link),
+                Attempt::Absent { error, sure } => Some((error, sure)),
+            }
+        };
+        match (self.attempt(target, caller, other).await?, refused) {
+            (Attempt::Link(link), None) => Ok(link),
+            (Attempt::Link(link), Some((error, sure))) => {
+                // It may be this client that the upstream refuses; then the others are not to suffer for it.
+                match if sure { Some(true) } else { self.refuses_everybody(target).await } {
+                    Some(true) => self.learn_absent(target, own)?,
+                    Some(false) => return Err(error),
+                    None => {}
+                }
+                Ok(link)
+            }
+            // What was kept is wrong. It was right an hour ago at most: the upstream has changed.
+            (Attempt::Absent { error, .. }, None) => match self.attempt(target, caller, own).await? {
+                Attempt::Link(link) => Ok(link),
+                Attempt::Absent { error: own_error, .. } => {
+                    self.unlearn(target, own)?;
+                    Err(if own == Era::Legacy { own_error } else { error })
+                }
+            },
+            // Neither. `initialize` has the better known answers.
+            (Attempt::Absent { error, .. }, Some((own_error, _))) => {
+                Err(if own == Era::Legacy { own_error } else { error })
             }
         }
-        match self.discover(target, caller).await? {
-            Evidence::Modern(revision, about) => {
-                self.learn(target, Evidence::Modern(revision, about))?;
-                Ok(Link::Modern(revision))
-            }
-            Evidence::Legacy => match self.begin(target, caller).await {
-                Ok(conversation) => {
-                    self.learn(target, Evidence::Legacy)?;
-                    Ok(Link::Legacy(conversation.into()))
+    }
+
+    /// Get to an upstream in one era, and keep it if that is spoken.
+    async fn attempt(&self, target: &Target, caller: &Caller, era: Era) -> Result<Attempt, UpstreamError> {
+        match era {
+            Era::Modern => {
+                if let Some(revision) = self.known(target, Era::Modern)?.and_then(|side| side.revision()) {
+                    return Ok(Attempt::Link(Link::Modern(revision)));
                 }
-                Err(NoConversation::NotLegacy(error) | NoConversation::Failed(error)) => Err(error),
-            },
+                match self.discover(target).await? {
+                    Evidence::Modern(revision, about) => {
+                        self.learn_modern(target, revision, about)?;
+                        Ok(Attempt::Link(Link::Modern(revision)))
+                    }
+                    Evidence::Legacy => {
+                        let error = UpstreamError::InvalidReply("no answer to `server/discover`".into());
+                        Ok(Attempt::Absent { error, sure: true })
+                    }
+                }
+            }
+            Era::Legacy => {
+                if let Some(conversation) = self.conversation(target, caller)? {
+                    if self.holds(target, &conversation)? {
+                        return Ok(Attempt::Link(Link::Legacy(conversation.into())));
+                    }
+                    self.forget(target, caller, &conversation)?;
+                }
+                match self.begin(target, caller).await {
+                    Ok(conversation) => {
+                        self.learn_legacy(target)?;
+                        Ok(Attempt::Link(Link::Legacy(conversation.into())))
+                    }
+                    Err(NoConversation::NotLegacy { error, sure }) => Ok(Attempt::Absent { error, sure }),
+                    Err(NoConversation::Failed(error)) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Whether an upstream that was a legacy one speaks the modern era only by now. Asked where it refuses the parameters of
+    /// a legacy request with status 400, which modern servers do with those that lack the protocol fields, and few others.
+    pub(crate) async fn only_modern(&self, target: &Target, caller: &Caller) -> Result<bool, UpstreamError> {
+        if self.known(target, Era::Modern)?.is_some_and(|side| !side.spoken) {
+            return Ok(false);
+        }
+        match self.attempt(target, caller, Era::Modern).await {
+            // What went wrong with this question is no answer to the client's.
+            Err(_) => Ok(false),
+            Ok(Attempt::Absent { .. }) => {
+                self.learn_absent(target, Era::Modern)?;
+                Ok(false)
+            }
+            Ok(Attempt::Link(_)) => {
+                let only = self.refuses_everybody(target).await == Some(true);
+                if only {
+                    self.learn_absent(target, Era::Legacy)?;
+                }
+                Ok(only)
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::conversation_record::{About, Conversation};
 use crate::race::{Abandoned, race};
-use crate::reply::{invalid, unauthorized};
+use crate::reply::{invalid, no_evidence, unauthorized};
 use crate::request::IMPLEMENTATION;
 use crate::settings::Target;
 use crate::{CONNECT_TIMEOUT, Caller, Connector, Ports, UpstreamError, request};
@@ -23,8 +23,13 @@ pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 /// Why there is no new conversation.
 #[derive(Debug)]
 pub(crate) enum NoConversation {
-    /// The server does not know `initialize`: it may be a modern one.
-    NotLegacy(UpstreamError),
+    /// The server does not take `initialize`: it may be a modern one.
+    NotLegacy {
+        /// What it answered.
+        error: UpstreamError,
+        /// Whether it answers so whatever a client says of itself.
+        sure: bool,
+    },
     /// Any other reason.
     Failed(UpstreamError),
 }
@@ -55,6 +60,32 @@ impl<P: Ports> Connector<P> {
     /// was kept first, and the others end theirs. Two that write in the same instant both get one that works; the one
     /// that is kept last is used from then on.
     pub(crate) async fn begin(&self, target: &Target, caller: &Caller) -> Result<Conversation, NoConversation> {
+        let key = key(caller, &target.name)?;
+        let conversation = self.initialize(target, caller).await?;
+        self.confirm(target, &conversation).await?;
+        if let Some(other) = self.conversation(target, caller)? {
+            self.end(target, &conversation).await;
+            return Ok(other);
+        }
+        let record = serde_json::to_vec(&conversation).map_err(|e| UpstreamError::Unavailable(e.to_string()))?;
+        self.ports.store().set(&key, &record)?;
+        Ok(conversation)
+    }
+
+    /// Whether `initialize` is refused also if nothing in it is a client's; `None` if the answer says nothing about that.
+    /// Asked where the refusal of a client's may be due to what the client says of itself.
+    pub(crate) async fn refuses_everybody(&self, target: &Target) -> Option<bool> {
+        match self.initialize(target, &Caller::default()).await {
+            Err(NoConversation::NotLegacy { .. }) => Some(true),
+            Err(NoConversation::Failed(_)) => None,
+            Ok(conversation) => {
+                self.end(target, &conversation).await;
+                Some(false)
+            }
+        }
+    }
+
+    async fn initialize(&self, target: &Target, caller: &Caller) -> Result<Conversation, NoConversation> {
         let info = caller.info().unwrap_or(IMPLEMENTATION);
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":{INITIALIZE_ID},"method":"initialize","params":{{"protocolVersion":"{}","capabilities":{},"clientInfo":{info}}}}}"#,
@@ -62,40 +93,37 @@ impl<P: Ports> Connector<P> {
             caller.capabilities(Era::Legacy),
         );
         let answer = self.ask(target, request::initialize(target, body), INITIALIZE_ID).await?;
+        if let Some(error) = no_evidence(answer.status, answer.challenge.as_deref()) {
+            return Err(error.into());
+        }
         let Some(Ok(Message::Response { outcome, .. })) = answer.response.as_deref().map(Message::parse) else {
             return Err(match answer.status {
-                401 | 403 => unauthorized(answer.status, answer.challenge.as_deref()).into(),
                 200..300 => invalid("no response to `initialize`").into(),
-                400 | 404 | 405 | 406 | 415 => NoConversation::NotLegacy(UpstreamError::Refused(answer.status)),
-                status => UpstreamError::Refused(status).into(),
+                status => NoConversation::NotLegacy { error: UpstreamError::Refused(status), sure: status != 400 },
             });
         };
         let result = outcome.map_err(|error| not_initialized(&error))?;
         let result = Object::parse(&result).map_err(|_| invalid("the result of `initialize` is no object"))?;
         let revision = result.string("protocolVersion").unwrap_or_default();
-        let legacy = Revision::parse(&revision).is_some_and(|revision| revision.era() == Era::Legacy);
-        if !legacy && revision != OLDEST {
-            return Err(invalid("`initialize` was answered with a protocol revision that is not spoken here").into());
+        let era = Revision::parse(&revision).map(Revision::era);
+        if era != Some(Era::Legacy) && revision != OLDEST {
+            let error = invalid("`initialize` was answered with a protocol revision that is not spoken here");
+            return Err(match era {
+                Some(_) => NoConversation::NotLegacy { error, sure: true },
+                None => error.into(),
+            });
         }
         // Visible ASCII only (2025-11-25, "Session Management"); anything else could not travel back as a header.
         if answer.session.as_deref().is_some_and(|id| id.is_empty() || !id.bytes().all(|b| b.is_ascii_graphic())) {
             return Err(invalid("the session id has characters that are not allowed").into());
         }
-        let conversation = Conversation {
+        Ok(Conversation {
             address: target.address.clone(),
             session: answer.session,
             revision,
             since: self.ports.clock().now(),
             about: About::of(&result, result.get("serverInfo")).ok_or_else(|| invalid("broken `initialize` result"))?,
-        };
-        self.confirm(target, &conversation).await?;
-        if let Some(other) = self.conversation(target, caller)? {
-            self.end(target, &conversation).await;
-            return Ok(other);
-        }
-        let record = serde_json::to_vec(&conversation).map_err(|e| UpstreamError::Unavailable(e.to_string()))?;
-        self.ports.store().set(&key(caller, &target.name)?, &record)?;
-        Ok(conversation)
+        })
     }
 
     /// `notifications/initialized`. Servers may answer requests before, but need not.
@@ -166,9 +194,11 @@ fn not_initialized(error: &str) -> NoConversation {
         code.map_or_else(|| "without a code".into(), |code| code.to_string())
     ));
     match code {
-        Some(code::METHOD_NOT_FOUND | code::INVALID_PARAMS) => NoConversation::NotLegacy(error),
-        Some(code) if crate::era::is_modern_code(code) => NoConversation::NotLegacy(error),
-        _ => NoConversation::Failed(error),
+        Some(code::INTERNAL_ERROR) | None => NoConversation::Failed(error),
+        Some(code) => {
+            let sure = code == code::METHOD_NOT_FOUND || crate::era::is_modern_code(code);
+            NoConversation::NotLegacy { error, sure }
+        }
     }
 }
 

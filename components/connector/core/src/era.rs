@@ -1,11 +1,13 @@
-//! Which era an upstream speaks: found out by asking, kept in the store.
+//! Which eras an upstream speaks: found out by asking, kept in the store.
 //!
-//! The record is under `upstream:{name}:era` and holds for everybody: the era is a property of the server (2026-07-28,
-//! "Versioning and Compatibility"), not of a user or a request.
+//! There is one record for each era, under `upstream:{name}:era:modern` and `upstream:{name}:era:legacy`, so that whoever
+//! learns something of one side does not write over what another one learned of the other. No record: not known. They
+//! hold for everybody: the era is a property of the server (2026-07-28, "Versioning and Compatibility"), not of a user or
+//! a request. So nothing that a client can choose may decide what is kept: see `discover` here and `refuses_everybody`.
 
 use crate::conversation_record::About;
 use crate::handshake::Answer;
-use crate::reply::unauthorized;
+use crate::reply::no_evidence;
 use crate::settings::Target;
 use crate::{Caller, Connector, Ports, UpstreamError, request};
 use serde::{Deserialize, Serialize};
@@ -14,24 +16,28 @@ use shared_ports::{Clock, Store};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// How long an era is believed. A server that learned the modern era is spoken to in it after this time at the latest; a
-/// server that forgot an era is noticed at the next call.
+/// How long is believed what is known of an era. A server that learned one is spoken to in it after this time at the
+/// latest; a server that forgot one is noticed at the next call.
 pub(crate) const ERA_SECONDS: u64 = 3600;
 
 /// How long a description is good at least, whatever `ttlMs` says: finding out the era and asking for the description right
 /// after it is one question to the upstream, not two.
 const MIN_ABOUT_SECONDS: u64 = 5;
 
-/// What is known of an upstream.
+/// What is known of one era of an upstream.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Known {
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Side {
     /// Address, as the settings have it; the record of another address does not count.
     pub address: String,
-    /// The modern revision to speak; `None` where the upstream is a legacy one.
-    pub modern: Option<String>,
+    /// Whether the upstream speaks the era.
+    pub spoken: bool,
     /// When this is not believed any more, in seconds since the Unix epoch.
     pub until: u64,
-    /// What a modern upstream said of itself.
+    /// Modern: the revision to speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Modern: what the upstream said of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<About>,
     /// When `about` is old, by the upstream's own `ttlMs`, in seconds since the Unix epoch.
@@ -39,19 +45,20 @@ pub(crate) struct Known {
     pub about_until: u64,
 }
 
-impl Known {
-    /// The modern revision to speak, if it is one.
+impl Side {
+    /// The modern revision to speak, if the upstream speaks one.
     pub(crate) fn revision(&self) -> Option<Revision> {
-        Revision::parse(self.modern.as_deref()?).filter(|revision| revision.era() == Era::Modern)
+        let revision = Revision::parse(self.revision.as_deref()?)?;
+        (self.spoken && revision.era() == Era::Modern).then_some(revision)
     }
 }
 
-/// What this instance read of the store, by name of the upstream. Each entry ends with its record.
+/// What this instance read of the store, by the keys there. Each entry ends with its record.
 #[derive(Debug, Default)]
-pub(crate) struct Cache(BTreeMap<String, Rc<Known>>);
+pub(crate) struct Cache(BTreeMap<String, Rc<Side>>);
 
 /// Most entries of the cache. Names come from the settings, which may change while the instance lives.
-const MAX_CACHED: usize = 256;
+const MAX_CACHED: usize = 512;
 
 /// What the answer to `server/discover` shows.
 #[derive(Debug)]
@@ -67,82 +74,104 @@ pub(crate) enum Evidence {
 const DISCOVER_ID: &str = "\"mcp-edge-discover\"";
 
 impl<P: Ports> Connector<P> {
-    /// What is kept of an upstream's era.
-    pub(crate) fn known(&self, target: &Target) -> Result<Option<Rc<Known>>, UpstreamError> {
+    /// What is kept of an era of an upstream.
+    pub(crate) fn known(&self, target: &Target, era: Era) -> Result<Option<Rc<Side>>, UpstreamError> {
         let now = self.ports.clock().now();
-        let holds = |known: &Known| known.address == target.address && known.until > now;
-        if let Some(known) = self.eras.borrow().0.get(&target.name).filter(|known| holds(known)) {
-            return Ok(Some(Rc::clone(known)));
+        let holds = |side: &Side| side.address == target.address && side.until > now;
+        let key = key(target, era);
+        if let Some(side) = self.eras.borrow().0.get(&key).filter(|side| holds(side)) {
+            return Ok(Some(Rc::clone(side)));
         }
-        let record = self.ports.store().get(&key(target))?;
-        let known = record.and_then(|bytes| serde_json::from_slice(&bytes).ok()).filter(holds).map(Rc::new);
-        if let Some(known) = &known {
-            self.cache(target, known);
+        let record = self.ports.store().get(&key)?;
+        let side = record.and_then(|bytes| serde_json::from_slice(&bytes).ok()).filter(holds).map(Rc::new);
+        if let Some(side) = &side {
+            self.cache(key, side);
         }
-        Ok(known)
+        Ok(side)
     }
 
-    /// Keep what was found out.
-    pub(crate) fn learn(&self, target: &Target, evidence: Evidence) -> Result<Rc<Known>, UpstreamError> {
-        let now = self.ports.clock().now();
-        let mut known = Known {
-            address: target.address.clone(),
-            modern: None,
-            until: now.saturating_add(ERA_SECONDS),
-            about: None,
-            about_until: 0,
-        };
-        if let Evidence::Modern(revision, about) = evidence {
-            known.modern = Some(revision.as_str().into());
-            if let Some((about, seconds)) = about {
-                known.about = Some(about);
-                known.about_until = now.saturating_add(seconds.clamp(MIN_ABOUT_SECONDS, ERA_SECONDS));
-            }
+    /// Keep that the modern era is spoken.
+    pub(crate) fn learn_modern(
+        &self,
+        target: &Target,
+        revision: Revision,
+        about: Option<(About, u64)>,
+    ) -> Result<(), UpstreamError> {
+        let mut side = self.side(target, true);
+        side.revision = Some(revision.as_str().into());
+        if let Some((about, seconds)) = about {
+            side.about = Some(about);
+            side.about_until = self.ports.clock().now().saturating_add(seconds.clamp(MIN_ABOUT_SECONDS, ERA_SECONDS));
         }
-        let record = serde_json::to_vec(&known).map_err(|e| UpstreamError::Unavailable(e.to_string()))?;
-        self.ports.store().set(&key(target), &record)?;
-        let known = Rc::new(known);
-        self.cache(target, &known);
-        Ok(known)
+        self.keep(target, Era::Modern, side)
     }
 
-    /// Forget the era: what was kept turned out wrong.
-    pub(crate) fn unlearn(&self, target: &Target) -> Result<(), UpstreamError> {
-        self.eras.borrow_mut().0.remove(&target.name);
-        Ok(self.ports.store().delete(&key(target))?)
+    /// Keep that the legacy era is spoken. What is known already is not prolonged: that would be a write for each session.
+    pub(crate) fn learn_legacy(&self, target: &Target) -> Result<(), UpstreamError> {
+        if self.known(target, Era::Legacy)?.is_some_and(|side| side.spoken) {
+            return Ok(());
+        }
+        self.keep(target, Era::Legacy, self.side(target, true))
     }
 
-    fn cache(&self, target: &Target, known: &Rc<Known>) {
+    /// Keep that an era is not spoken.
+    pub(crate) fn learn_absent(&self, target: &Target, era: Era) -> Result<(), UpstreamError> {
+        self.keep(target, era, self.side(target, false))
+    }
+
+    /// Forget what is known of an era: it turned out wrong.
+    pub(crate) fn unlearn(&self, target: &Target, era: Era) -> Result<(), UpstreamError> {
+        let key = key(target, era);
+        self.eras.borrow_mut().0.remove(&key);
+        Ok(self.ports.store().delete(&key)?)
+    }
+
+    fn side(&self, target: &Target, spoken: bool) -> Side {
+        let until = self.ports.clock().now().saturating_add(ERA_SECONDS);
+        Side { address: target.address.clone(), spoken, until, revision: None, about: None, about_until: 0 }
+    }
+
+    fn keep(&self, target: &Target, era: Era, side: Side) -> Result<(), UpstreamError> {
+        let record = serde_json::to_vec(&side).map_err(|e| UpstreamError::Unavailable(e.to_string()))?;
+        let key = key(target, era);
+        self.ports.store().set(&key, &record)?;
+        self.cache(key, &Rc::new(side));
+        Ok(())
+    }
+
+    fn cache(&self, key: String, side: &Rc<Side>) {
         let cache = &mut self.eras.borrow_mut().0;
         if cache.len() >= MAX_CACHED {
             cache.clear();
         }
-        cache.insert(target.name.clone(), Rc::clone(known));
+        cache.insert(key, Rc::clone(side));
     }
 
-    /// Ask an upstream in the modern way who it is.
+    /// Ask an upstream in the modern way who it is. The question is the gateway's own and has nothing of a client in it:
+    /// the answer is kept for everybody, and a client that describes itself wrongly must not get a refusal kept.
     ///
     /// # Errors
     /// The answer says nothing about the era: no connection, no answer in time, 401, 403, a redirect, 408, 429, or 5xx.
-    pub(crate) async fn discover(&self, target: &Target, caller: &Caller) -> Result<Evidence, UpstreamError> {
+    pub(crate) async fn discover(&self, target: &Target) -> Result<Evidence, UpstreamError> {
         let text = format!(r#"{{"jsonrpc":"2.0","id":{DISCOVER_ID},"method":"server/discover"}}"#);
         let message = Message::parse(&text).map_err(|_| request::malformed())?;
-        let request = request::modern(target, caller, Revision::NEWEST, &message)?;
+        let request = request::modern(target, &Caller::default(), Revision::NEWEST, &message)?;
         judge(&self.ask(target, request, DISCOVER_ID).await?)
     }
 }
 
-fn key(target: &Target) -> String {
-    format!("upstream:{}:era", target.name)
+fn key(target: &Target, era: Era) -> String {
+    let era = match era {
+        Era::Modern => "modern",
+        Era::Legacy => "legacy",
+    };
+    format!("upstream:{}:era:{era}", target.name)
 }
 
 /// What an answer to `server/discover` shows (Streamable HTTP 2026-07-28, "Backward Compatibility").
 pub(crate) fn judge(answer: &Answer) -> Result<Evidence, UpstreamError> {
-    match answer.status {
-        401 | 403 => return Err(unauthorized(answer.status, answer.challenge.as_deref())),
-        // Says nothing about the era: a redirect, a server that is busy or broken.
-        300..=399 | 408 | 429 | 500.. => return Err(UpstreamError::Refused(answer.status)),
-        _ => {}
+    if let Some(error) = no_evidence(answer.status, answer.challenge.as_deref()) {
+        return Err(error);
     }
     let Some(Ok(Message::Response { outcome, .. })) = answer.response.as_deref().map(Message::parse) else {
         return Ok(Evidence::Legacy);

@@ -1,5 +1,6 @@
 //! One message to an upstream, and the answer back.
 
+use crate::alias::Alias;
 use crate::connect::Link;
 use crate::conversation::FAREWELL;
 use crate::era::is_modern_code;
@@ -8,8 +9,9 @@ use crate::reply::{self, Outcome, Refusal};
 use crate::settings::Target;
 use crate::stream::{Asked, Messages, Tail};
 use crate::{CONNECT_TIMEOUT, Call, Caller, Connector, Ports, Reply, UpstreamError, request};
-use shared_mcp::{Message, code, result_response};
+use shared_mcp::{Era, Message, code, result_response};
 use shared_ports::{Http, Request};
+use std::borrow::Cow;
 use std::rc::Rc;
 
 impl<P: Ports> Connector<P> {
@@ -27,10 +29,10 @@ impl<P: Ports> Connector<P> {
         let target = self.target(&call.upstream)?;
         let text = std::str::from_utf8(&call.message).map_err(|_| request::malformed())?;
         let message = Message::parse(text).map_err(|_| request::malformed())?;
-        let mut link = match delivery(&message) {
+        let mut link = match delivery(&message, caller.era()) {
             Delivery::Never => return Ok(Reply::Accepted),
             Delivery::Always => self.connect(&target, caller).await?,
-            Delivery::InConversation => match self.kept(&target, caller)? {
+            Delivery::InConversation => match self.conversing(&target, caller)? {
                 Some(link @ Link::Legacy(_)) => link,
                 // The session that asked is gone, so nobody waits for this response.
                 None if matches!(message, Message::Response { .. }) => return Err(UpstreamError::Refused(404)),
@@ -45,18 +47,32 @@ impl<P: Ports> Connector<P> {
         }
         let mut first = true;
         loop {
-            let request = match &link {
-                Link::Modern(revision) => request::modern(&target, caller, *revision, &message)?,
-                Link::Legacy(conversation) => request::legacy(&target, conversation, &message, text)?,
+            let alias = self.alias(&link, caller, &message);
+            let renamed = alias.as_ref().map(|alias| alias.outward(&message)).transpose()?;
+            let text = renamed.as_deref().unwrap_or(text);
+            // Parsed again only if it is another one.
+            let sent = match &renamed {
+                None => Cow::Borrowed(&message),
+                Some(text) => Cow::Owned(Message::parse(text).map_err(|_| request::malformed())?),
             };
-            let refusal = match self.send(&target, &link, request, &message, &mut abandoned).await? {
+            let request = match &link {
+                Link::Modern(revision) => request::modern(&target, caller, *revision, &sent)?,
+                Link::Legacy(conversation) => request::legacy(&target, conversation, &sent, text)?,
+            };
+            let restore = |data: Vec<u8>| match &alias {
+                None => data,
+                Some(alias) => {
+                    String::from_utf8(data).map_or_else(|e| e.into_bytes(), |text| alias.inward(text).into())
+                }
+            };
+            let refusal = match self.send(&target, &link, request, &sent, &mut abandoned).await? {
                 Outcome::Accepted => return Ok(Reply::Accepted),
-                Outcome::Response(data) => return Ok(Reply::Response { data, tail: Tail::none() }),
+                Outcome::Response(data) => return Ok(Reply::Response { data: restore(data), tail: Tail::none() }),
                 Outcome::Refused(refusal) => refusal,
                 Outcome::Stream(pieces) => {
-                    let id = message.id().unwrap_or_default().to_owned();
-                    let method = message.method().unwrap_or_default().to_owned();
-                    let asked = Asked { id, method, target: Rc::clone(&target), link, abandoned };
+                    let id = sent.id().unwrap_or_default().to_owned();
+                    let method = sent.method().unwrap_or_default().to_owned();
+                    let asked = Asked { id, alias, method, target: Rc::clone(&target), link, abandoned };
                     let mut messages = Messages::new(pieces, asked);
                     return Ok(match messages.single(self.ports.clock()).await {
                         Some(data) => Reply::Response { data, tail: messages.into_tail() },
@@ -68,10 +84,30 @@ impl<P: Ports> Connector<P> {
             let other = if first { self.another(&target, caller, &link, &message, &refusal).await? } else { None };
             match other {
                 Some(other) => link = other,
-                None => return refusal.settle().map(|data| Reply::Response { data, tail: Tail::none() }),
+                None => {
+                    return refusal.settle().map(|data| Reply::Response { data: restore(data), tail: Tail::none() });
+                }
             }
             first = false;
         }
+    }
+
+    /// The conversation that a message is about; or the modern way, in which there is none.
+    fn conversing(&self, target: &Target, caller: &Caller) -> Result<Option<Link>, UpstreamError> {
+        if let Some(link) = self.kept(target, caller)? {
+            return Ok(Some(link));
+        }
+        // A request may still be running in it while what is known of the eras has become too old to begin another one.
+        Ok(self.conversation(target, caller)?.map(|conversation| Link::Legacy(conversation.into())))
+    }
+
+    fn alias(&self, link: &Link, caller: &Caller, message: &Message<'_>) -> Option<Alias> {
+        let Link::Legacy(_) = link else {
+            return None;
+        };
+        let number = self.aliases.get();
+        self.aliases.set(number.wrapping_add(1));
+        Alias::new(caller, message, number)
     }
 
     /// Send a request and read the reply to it, or the beginning of a stream.
@@ -140,7 +176,7 @@ impl<P: Ports> Connector<P> {
     ) -> Result<Option<Link>, UpstreamError> {
         let is_request = matches!(message, Message::Request { .. });
         match link {
-            Link::Legacy(conversation) if refusal.status == 404 && conversation.session.is_some() => {
+            Link::Legacy(conversation) if refusal.session_gone() && conversation.session.is_some() => {
                 if is_request {
                     return self.renew(target, caller, conversation).await.map(Some);
                 }
@@ -150,11 +186,20 @@ impl<P: Ports> Connector<P> {
             }
             Link::Legacy(conversation) if refusal.status == 400 && refusal.code.is_some_and(is_modern_code) => {
                 self.forget(target, caller, conversation)?;
-                self.unlearn(target)?;
+                self.unlearn(target, Era::Modern)?;
+                self.connect(target, caller).await.map(Some)
+            }
+            Link::Legacy(conversation)
+                if is_request && refusal.status == 400 && refusal.code == Some(code::INVALID_PARAMS) =>
+            {
+                if !self.only_modern(target, caller).await? {
+                    return Ok(None);
+                }
+                self.forget(target, caller, conversation)?;
                 self.connect(target, caller).await.map(Some)
             }
             Link::Modern(revision) if is_request && not_modern(refusal) => {
-                self.unlearn(target)?;
+                self.unlearn(target, Era::Modern)?;
                 match self.connect(target, caller).await? {
                     Link::Modern(same) if same == *revision => Ok(None),
                     other => Ok(Some(other)),
@@ -175,23 +220,25 @@ fn not_modern(refusal: &Refusal) -> bool {
 /// When a message is worth an upstream's while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Delivery {
-    /// The connector has said it itself.
+    /// The connector says such things itself.
     Never,
-    /// Only where there is a conversation that it is about. The modern era has none of these messages over HTTP.
+    /// Only where there is a conversation that it is about.
     InConversation,
     /// Connect if need be.
     Always,
 }
 
-fn delivery(message: &Message<'_>) -> Delivery {
+fn delivery(message: &Message<'_>, caller: Era) -> Delivery {
     match message {
         Message::Request { .. } => Delivery::Always,
         Message::Response { .. } => Delivery::InConversation,
         Message::Notification { method, .. } => match method.as_str() {
             "notifications/initialized" => Delivery::Never,
-            "notifications/cancelled" | "notifications/progress" | "notifications/roots/list_changed" => {
-                Delivery::InConversation
-            }
+            "notifications/cancelled" | "notifications/progress" | "notifications/roots/list_changed" => match caller {
+                Era::Legacy => Delivery::InConversation,
+                // Their era has none of them over HTTP, and an id in one would mean a request of another window.
+                Era::Modern => Delivery::Never,
+            },
             _ => Delivery::Always,
         },
         _ => Delivery::Always,

@@ -3,6 +3,7 @@
 //! All state that outlives a call is in the store (see `era` and `conversation` for the records), so any instance can
 //! serve any call. What an instance keeps besides is a cache of the parsed settings and of the eras.
 
+mod alias;
 mod body;
 mod connect;
 mod conversation;
@@ -26,7 +27,7 @@ pub use stream::{Messages, Tail};
 pub use types::{Call, Caller, Description, Event, Reply};
 
 use shared_ports::{Body, Clock, Config, Http, Store};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 /// Time for a connection to an upstream to stand. A server that takes longer is as good as down, and the caller waits.
@@ -64,12 +65,20 @@ pub struct Connector<P> {
     settings: RefCell<settings::Cache>,
     eras: RefCell<era::Cache>,
     turns: turn::Turns,
+    /// Number of the next alias.
+    aliases: Cell<u64>,
 }
 
 impl<P: Ports> Connector<P> {
     /// A connector that knows nothing yet.
     pub fn new(ports: P) -> Self {
-        Self { ports, settings: RefCell::default(), eras: RefCell::default(), turns: turn::Turns::default() }
+        Self {
+            ports,
+            settings: RefCell::default(),
+            eras: RefCell::default(),
+            turns: turn::Turns::default(),
+            aliases: Cell::default(),
+        }
     }
 
     /// The names of the upstreams in the settings, in ascending order.

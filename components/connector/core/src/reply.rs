@@ -51,11 +51,35 @@ pub(crate) struct Refusal {
     pub challenge: Option<String>,
     /// Code of the JSON-RPC error in it, whatever its id.
     pub code: Option<i64>,
+    /// What it says in words: the message of that error, or a short body that is no JSON.
+    pub says: Option<String>,
     /// The JSON-RPC error response, if it has the request's id.
     pub response: Option<Vec<u8>>,
 }
 
+/// What servers say, with status 400, of a session that they do not have any more: their process was started again. The
+/// first is what `StreamableHTTPServerTransport` of the TypeScript SDK 1.x says where one transport serves all; the second
+/// is in the example servers of that SDK and so in many others, and the Python SDK up to 1.x has it as plain text.
+const SESSION_GONE: [&str; 2] = ["Bad Request: Server not initialized", "Bad Request: No valid session ID provided"];
+
+/// Code of the JSON-RPC errors with those texts.
+const SESSION_GONE_CODE: i64 = -32000;
+
+/// Most bytes of a body that is no JSON which are looked at: more than the longest of those texts.
+const MAX_WORDS: usize = 256;
+
 impl Refusal {
+    /// Whether the upstream does not have the session of the message any more: 404 (2025-11-25, "Session Management"), or
+    /// exactly one of the answers that servers are known to give instead. An error for this very request is none.
+    pub(crate) fn session_gone(&self) -> bool {
+        let words = || self.says.as_deref().is_some_and(|says| SESSION_GONE.contains(&says));
+        match (self.status, self.code) {
+            (404, _) => true,
+            (400, None | Some(SESSION_GONE_CODE)) => self.response.is_none() && words(),
+            _ => false,
+        }
+    }
+
     /// What the caller gets to see: an error of the upstream's own for this very request, or the status.
     pub(crate) fn settle(self) -> Result<Vec<u8>, UpstreamError> {
         match (self.status, self.response) {
@@ -76,6 +100,16 @@ pub(crate) fn unauthorized(status: u16, challenge: Option<&str>) -> UpstreamErro
     UpstreamError::Unauthorized(format!("HTTP status {status}, challenge: {challenge}; check the upstream's headers"))
 }
 
+/// The error for an answer to a handshake whose status says nothing about the era: wrong credentials, a redirect, a server
+/// that is busy or broken.
+pub(crate) fn no_evidence(status: u16, challenge: Option<&str>) -> Option<UpstreamError> {
+    match status {
+        401 | 403 => Some(unauthorized(status, challenge)),
+        300..=399 | 408 | 429 | 500.. => Some(UpstreamError::Refused(status)),
+        _ => None,
+    }
+}
+
 /// Read a reply. `id` is that of the request as JSON text, or `None` where the message was no request.
 pub(crate) async fn read<B: Body + 'static>(
     response: Response<B>,
@@ -86,13 +120,23 @@ pub(crate) async fn read<B: Body + 'static>(
     let challenge = response.header("www-authenticate").map(str::to_owned);
     let mut pieces = Pieces::new(response.body);
     if !(200..300).contains(&status) {
-        let mut refusal = Refusal { status, challenge, code: None, response: None };
-        if content == Content::Json
-            && (400..600).contains(&status)
+        let mut refusal = Refusal { status, challenge, code: None, says: None, response: None };
+        let cap = if content == Content::Json { MAX_ANSWER } else { MAX_WORDS };
+        // In words only 400 says something that its status does not.
+        let wanted = match content {
+            Content::Json => (400..600).contains(&status),
+            Content::Events => false,
+            Content::Other => status == 400,
+        };
+        if wanted
             // A body that breaks off does not make the refusal another one.
-            && let Ok(Some(body)) = pieces.collect(MAX_ANSWER).await
+            && let Ok(Some(body)) = pieces.collect(cap).await
         {
-            (refusal.code, refusal.response) = error_in(body, id);
+            if content == Content::Json {
+                error_in(body, id, &mut refusal);
+            } else {
+                refusal.says = String::from_utf8(body).ok().map(|text| text.trim_ascii().to_owned());
+            }
         }
         return Ok(Ok(Outcome::Refused(refusal)));
     }
@@ -123,17 +167,21 @@ fn response_in(body: Vec<u8>, id: &str) -> Result<Vec<u8>, UpstreamError> {
     }
 }
 
-/// The code of the JSON-RPC error in the body of a refusal, and the body where it is the response to the request.
-fn error_in(body: Vec<u8>, id: Option<&str>) -> (Option<i64>, Option<Vec<u8>>) {
+/// Note the JSON-RPC error in the body of a refusal, and the body where it is the response to the request.
+fn error_in(body: Vec<u8>, id: Option<&str>, refusal: &mut Refusal) {
     let Ok(text) = std::str::from_utf8(&body) else {
-        return (None, None);
+        return;
     };
     let Ok(Message::Response { id: theirs, outcome: Err(error), .. }) = Message::parse(text) else {
-        return (None, None);
+        return;
     };
-    let code = Object::parse(&error).ok().and_then(|error| error.get("code")?.parse().ok());
-    let ours = matches!((theirs, id), (Some(theirs), Some(id)) if same_id(&theirs, id));
-    (code, ours.then_some(body))
+    if let Ok(error) = Object::parse(&error) {
+        refusal.code = error.get("code").and_then(|code| code.parse().ok());
+        refusal.says = error.string("message");
+    }
+    if matches!((theirs, id), (Some(theirs), Some(id)) if same_id(&theirs, id)) {
+        refusal.response = Some(body);
+    }
 }
 
 /// Whether two ids, as JSON texts, are the same: strings may be written with other escapes.

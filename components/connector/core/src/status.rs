@@ -5,7 +5,7 @@ use crate::conversation_record::About;
 use crate::era::Evidence;
 use crate::settings::Target;
 use crate::{Caller, Connector, Description, Ports, UpstreamError};
-use shared_mcp::{Object, Revision};
+use shared_mcp::{Era, Object, Revision};
 use shared_ports::Clock;
 
 impl<P: Ports> Connector<P> {
@@ -19,25 +19,19 @@ impl<P: Ports> Connector<P> {
         let target = self.target(name)?;
         match self.connect(&target, caller).await? {
             Link::Legacy(conversation) => Ok(conversation.about.describe(&conversation.revision)),
-            Link::Modern(revision) => self.modern_status(&target, caller, revision).await,
+            Link::Modern(revision) => self.modern_status(&target, revision).await,
         }
     }
 
-    async fn modern_status(
-        &self,
-        target: &Target,
-        caller: &Caller,
-        revision: Revision,
-    ) -> Result<Description, UpstreamError> {
-        let known = self.known(target)?;
+    async fn modern_status(&self, target: &Target, revision: Revision) -> Result<Description, UpstreamError> {
+        let known = self.known(target, Era::Modern)?;
         let just_learned = known.as_ref().filter(|known| known.about_until > self.ports.clock().now());
         if let Some(about) = just_learned.and_then(|known| known.about.as_ref()) {
             return Ok(about.describe(revision.as_str()));
         }
-        let evidence = self.discover(target, caller).await?;
-        if let Evidence::Modern(revision, Some((about, _))) = &evidence {
+        if let Evidence::Modern(revision, Some((about, seconds))) = self.discover(target).await? {
             let description = about.describe(revision.as_str());
-            self.learn(target, evidence)?;
+            self.learn_modern(target, revision, Some((about, seconds)))?;
             return Ok(description);
         }
         // It speaks the modern era, but does not tell who it is.

@@ -1,5 +1,6 @@
 //! A reply in several messages: server-sent events, one at a time, never more in memory than came in one piece.
 
+use crate::alias::Alias;
 use crate::body::Pieces;
 use crate::connect::Link;
 use crate::conversation::FAREWELL;
@@ -51,8 +52,9 @@ pub struct Messages<B> {
     resumes: u32,
     /// Longest silence; `None` where silence is normal.
     idle: Option<Duration>,
-    /// The request's id, as JSON text.
+    /// The request's id as the upstream knows it, as JSON text.
     id: String,
+    alias: Option<Alias>,
     target: Rc<Target>,
     link: Link,
     abandoned: Abandoned,
@@ -63,8 +65,10 @@ pub struct Tail<B>(Option<Pieces<B>>);
 
 /// A request whose reply is a stream.
 pub(crate) struct Asked {
-    /// Its id, as JSON text.
+    /// Its id as it was sent, as JSON text.
     pub id: String,
+    /// Where that is not the client's.
+    pub alias: Option<Alias>,
     /// Its method.
     pub method: String,
     /// Where it went.
@@ -90,6 +94,7 @@ impl<B: Body + 'static> Messages<B> {
             resumes: 0,
             idle,
             id: asked.id,
+            alias: asked.alias,
             target: asked.target,
             link: asked.link,
             abandoned: asked.abandoned,
@@ -113,7 +118,7 @@ impl<B: Body + 'static> Messages<B> {
             return None;
         }
         self.done = true;
-        self.queue.pop_front().map(|event| event.data.into_bytes())
+        self.queue.pop_front().map(|event| self.restored(event.data))
     }
 
     /// The next message, waiting for it if need be; `None` after the last one, and when the call was abandoned. To be
@@ -209,7 +214,15 @@ impl<B: Body + 'static> Messages<B> {
             Ok(Sort::Response) => self.done = true,
             Ok(Sort::Before) => {}
         }
-        Event::Message { data: event.data.into_bytes(), event_id: event.id }
+        Event::Message { data: self.restored(event.data), event_id: event.id }
+    }
+
+    /// A message as the client gets it.
+    fn restored(&self, data: String) -> Vec<u8> {
+        match &self.alias {
+            None => data.into_bytes(),
+            Some(alias) => alias.inward(data).into_bytes(),
+        }
     }
 
     fn sort(&self, data: &str) -> Result<Sort, UpstreamError> {

@@ -11,6 +11,8 @@ pub struct Caller {
     pub user_hash: String,
     /// Name of the client's own session, or of the user where the client has none.
     pub conversation: String,
+    /// Name of the client's request, unlike that of any other.
+    pub request_id: String,
     /// The protocol revision the client speaks.
     pub revision: String,
     /// The client's `Implementation`, as JSON text; empty where it sent none.

@@ -77,7 +77,7 @@ fn a_message_to_a_legacy_upstream_loses_the_fields_of_the_modern_era_only() {
             r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{}}"#,
         ),
     ] {
-        let (text, headers) = sent(message, &modern_caller(), World::new(ONE, legacy(|_| true, any)));
+        let (text, headers) = sent(message, &legacy_caller(), World::new(ONE, legacy(|_| true, any)));
         assert_eq!(text, expected);
         let names: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["mcp-session-id", "mcp-protocol-version"]);
@@ -132,7 +132,7 @@ fn the_upstreams_own_headers_are_in_every_request() {
     world.exchange(&connector, CALL, &legacy_caller()).unwrap();
     run(&world.clock, connector.close(&legacy_caller())).unwrap();
     let log = world.http.log.borrow();
-    assert_eq!(log.len(), 5);
+    assert_eq!(log.len(), 4);
     for request in log.iter() {
         assert_eq!(request.url, "https://up.example/mcp?k=s3cret");
         assert_eq!(header(request, "authorization"), Some("Bearer s3cret"));

@@ -10,8 +10,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-const COLD: [&str; 4] =
-    ["POST server/discover", "POST initialize", "POST notifications/initialized", "POST tools/call"];
+const COLD: [&str; 3] = ["POST initialize", "POST notifications/initialized", "POST tools/call"];
 const RENEWED: [&str; 4] = ["POST tools/call", "POST initialize", "POST notifications/initialized", "POST tools/call"];
 const WARM: [&str; 1] = ["POST tools/call"];
 
@@ -20,7 +19,7 @@ fn mortal() -> (World, Rc<RefCell<Vec<String>>>) {
     let dead = Rc::new(RefCell::new(Vec::<String>::new()));
     let buried = Rc::clone(&dead);
     let alive = move |id: &str| !buried.borrow().iter().any(|dead| dead == id);
-    (World::new(ONE, legacy(alive, |_| json(RESULT))), dead)
+    (World::new(ONE, legacy(alive, answered)), dead)
 }
 
 fn used(world: &World) -> Vec<String> {
@@ -47,12 +46,12 @@ fn initialize_says_who_the_client_is_and_what_it_can_do() {
     world.exchange(&world.instance(), CALL, &legacy_caller()).unwrap();
     let log = world.http.log.borrow();
     assert_eq!(
-        std::str::from_utf8(&log[1].body).unwrap(),
+        std::str::from_utf8(&log[0].body).unwrap(),
         r#"{"jsonrpc":"2.0","id":"mcp-edge-initialize","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"sampling":{},"x":{"y":18446744073709551616}},"clientInfo":{"name":"client","version":"1"}}}"#
     );
-    assert_eq!(header(&log[1], "mcp-session-id"), None);
-    assert_eq!(header(&log[1], "mcp-protocol-version"), None);
-    for request in &log[2..] {
+    assert_eq!(header(&log[0], "mcp-session-id"), None);
+    assert_eq!(header(&log[0], "mcp-protocol-version"), None);
+    for request in &log[1..] {
         assert_eq!(header(request, "mcp-session-id"), Some("s1"));
         assert_eq!(header(request, "mcp-protocol-version"), Some("2025-11-25"));
     }
@@ -94,7 +93,7 @@ fn conversations_have_sessions_of_their_own() {
     assert_eq!(
         keys,
         [
-            "upstream:up:era",
+            "upstream:up:era:legacy",
             "user:0123456789abcdef0123456789abcdef:upstream:c1:up",
             "user:0123456789abcdef0123456789abcdef:upstream:c2:up",
             "user:ffffffffffffffffffffffffffffffff:upstream:c1:up",
@@ -124,6 +123,77 @@ fn a_session_that_the_upstream_forgot_is_renewed_once() {
     assert_eq!(world.sent(), RENEWED);
     world.exchange(&connector, CALL, &legacy_caller()).unwrap();
     assert_eq!(world.sent(), WARM);
+}
+
+/// A legacy server that says so of every session but its second.
+fn forgetful(answer: Scripted) -> World {
+    let mut server = legacy(|_| true, answered);
+    World::new(ONE, move |request| match header(request, "mcp-session-id") {
+        None | Some("s2") => server(request),
+        Some(_) => answer.clone(),
+    })
+}
+
+#[test]
+fn servers_that_answer_400_for_a_session_they_forgot_are_known_by_their_words() {
+    let error = |id: &str, code: i64, message: &str| {
+        json(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"{message}"}}}}"#))
+            .with_status(400)
+    };
+    let text = |text: &str| status(400).header("content-type", "text/plain; charset=utf-8").bytes(text);
+    let (not_initialized, no_session) =
+        ("Bad Request: Server not initialized", "Bad Request: No valid session ID provided");
+    let record = r#"{"address":"https://up.example/mcp","session":"s0","revision":"2025-11-25","since":0,"about":{"capabilities":{},"serverInfo":{}}}"#;
+    let key = "user:0123456789abcdef0123456789abcdef:upstream:c1:up";
+    for (answer, renewed) in [
+        (status(404), true),
+        (error("null", -32000, not_initialized), true),
+        (error("null", -32000, no_session), true),
+        (status(400).bytes(no_session), true),
+        (text("Bad Request: No valid session ID provided\n"), true),
+        (status(400), false),
+        (text("Bad Request"), false),
+        (text(&format!("{no_session}{}", " ".repeat(256))), false),
+        (text(no_session).with_status(422), false),
+        (error("null", -32000, "Bad Request: Unsupported protocol version"), false),
+        (error("null", -32603, no_session), false),
+        (error("null", -32000, no_session).with_status(409), false),
+        // The outcome of the request itself, whatever it says.
+        (error("7", -32000, no_session), false),
+    ] {
+        let world = forgetful(answer.clone());
+        // The server's first session is somebody else's.
+        world.exchange(&world.instance(), CALL, &Caller { conversation: "c0".into(), ..legacy_caller() }).ok();
+        world.sent();
+        let keep = || world.store.entries.borrow_mut().insert(key.into(), record.into());
+        keep();
+        let connector = world.instance();
+        let got = world.exchange(&connector, CALL, &legacy_caller());
+        let sent = world.sent();
+        if renewed {
+            assert_eq!(got, Ok(Got::Response(RESULT.into())), "{answer:?}");
+            assert_eq!(sent, RENEWED);
+            // A response belongs to the session that asked.
+            keep();
+            let response = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+            assert!(world.exchange(&connector, response, &legacy_caller()).is_err());
+            assert_eq!(world.sent(), ["POST -"]);
+            assert!(!world.store.entries.borrow().contains_key(key), "forgotten");
+        } else {
+            assert_ne!(got, Ok(Got::Response(RESULT.into())), "{answer:?}");
+            assert_eq!(sent, WARM);
+            assert!(world.store.entries.borrow().contains_key(key), "kept");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_says_so_of_every_session_is_not_asked_for_ever() {
+    let text = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Bad Request: Server not initialized"}}"#;
+    let world = World::new(ONE, legacy(|_| true, move |_| json(text).with_status(400)));
+    assert_eq!(world.exchange(&world.instance(), CALL, &legacy_caller()), Err(UpstreamError::Refused(400)));
+    let calls = world.sent().iter().filter(|sent| *sent == "POST tools/call").count();
+    assert_eq!(calls, 2);
 }
 
 #[test]
@@ -167,7 +237,7 @@ fn calls_that_come_together_begin_one_session() {
     );
     let sent = world.sent();
     assert_eq!(sent.iter().filter(|sent| *sent == "POST initialize").count(), 1, "{sent:?}");
-    assert_eq!(sent.len(), 3 + 3);
+    assert_eq!(sent.len(), 2 + 3);
 }
 
 #[test]
@@ -214,7 +284,7 @@ fn a_call_that_is_dropped_while_it_connects_blocks_nobody() {
         )
         .await
         {
-            futures::future::Either::Left(_) => unreachable!("the probe takes 30 s"),
+            futures::future::Either::Left(_) => unreachable!("the handshake takes 30 s"),
             futures::future::Either::Right(((), call)) => drop(call),
         }
         second.await
@@ -243,7 +313,7 @@ fn messages_of_a_session_that_does_not_exist_go_nowhere() {
     assert_eq!(world.exchange(&connector, response, &caller), Err(UpstreamError::Refused(404)));
     world.sent();
     world.exchange(&connector, CALL, &caller).unwrap();
-    assert_eq!(world.sent(), COLD[1..]);
+    assert_eq!(world.sent(), COLD);
 }
 
 #[test]

@@ -85,7 +85,7 @@ pub fn run<T>(clock: &TestClock, future: impl Future<Output = T>) -> T {
 }
 
 /// A step of a scripted reply.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub enum Step {
     Bytes(Vec<u8>),
     Wait(Duration),
@@ -94,7 +94,7 @@ pub enum Step {
 }
 
 /// A scripted reply.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Scripted {
     pub error: Option<HttpError>,
     pub delay: Option<Duration>,
@@ -379,6 +379,7 @@ pub fn legacy_caller() -> Caller {
     Caller {
         user_hash: "0123456789abcdef0123456789abcdef".into(),
         conversation: "c1".into(),
+        request_id: "r1".into(),
         revision: "2025-11-25".into(),
         client_info: r#"{"name":"client","version":"1"}"#.into(),
         client_capabilities: r#"{"sampling":{},"x":{"y":18446744073709551616}}"#.into(),
@@ -395,6 +396,11 @@ pub const RESULT: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"content":[]}}"#;
 pub const PROGRESS: &str =
     r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#;
 
+/// The response [`RESULT`] with the id that the request has: what servers do.
+pub fn answered(request: &Request) -> Scripted {
+    json(RESULT.replace("\"id\":7", &format!("\"id\":{}", body(request)["id"])))
+}
+
 /// An event with this data.
 pub fn data(data: &str) -> String {
     format!("data: {data}\n\n")
@@ -409,8 +415,31 @@ pub fn discovered() -> Scripted {
 
 /// A modern server that answers calls so.
 pub fn modern(mut answer: impl FnMut(&Request) -> Scripted) -> impl FnMut(&Request) -> Scripted {
+    move |request| match name(request).as_str() {
+        "POST server/discover" => discovered(),
+        "POST initialize" => not_legacy(),
+        _ => answer(request),
+    }
+}
+
+/// The answer to `initialize` of a server that is modern only.
+pub fn not_legacy() -> Scripted {
+    json(
+        r#"{"jsonrpc":"2.0","id":"mcp-edge-initialize","error":{"code":-32022,"message":"no","data":{"supported":["2026-07-28"]}}}"#,
+    )
+}
+
+/// A server of both eras: the modern one for messages that say they are, and sessions for all others.
+pub fn both(mut answer: impl FnMut(&Request) -> Scripted + Clone) -> impl FnMut(&Request) -> Scripted {
+    let mut sessions = legacy(|_| true, answer.clone());
     move |request| {
-        if name(request) == "POST server/discover" { discovered() } else { answer(request) }
+        if name(request) == "POST server/discover" {
+            discovered()
+        } else if header(request, "mcp-method").is_some() {
+            answer(request)
+        } else {
+            sessions(request)
+        }
     }
 }
 
