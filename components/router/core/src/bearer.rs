@@ -53,7 +53,8 @@ pub(crate) fn token(head: &Head) -> Result<&str, Refusal> {
 
 /// The `WWW-Authenticate` value that tells a client where to log in.
 pub(crate) fn challenge(public_url: &PublicUrl, error: Option<(&str, &str)>) -> String {
-    let metadata = format!(r#"Bearer resource_metadata="{public_url}/.well-known/oauth-protected-resource/mcp", scope="mcp""#);
+    let metadata =
+        format!(r#"Bearer resource_metadata="{public_url}/.well-known/oauth-protected-resource/mcp", scope="mcp""#);
     match error {
         None => metadata,
         Some((code, text)) => format!(r#"{metadata}, error="{code}", error_description="{text}""#),

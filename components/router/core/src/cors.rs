@@ -3,7 +3,8 @@
 use crate::Route;
 
 /// Request headers that MCP and OAuth clients in a web page send.
-const REQUEST_HEADERS: &str = "authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
+const REQUEST_HEADERS: &str =
+    "authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
 
 /// Response headers that such clients have to read.
 const EXPOSED_HEADERS: &str = "mcp-session-id, mcp-protocol-version, www-authenticate, retry-after, x-request-id";
@@ -53,8 +54,9 @@ pub(crate) fn preflight(route: Route, asked_for: &str) -> Vec<(String, Vec<u8>)>
         .split(',')
         .map(|name| name.trim().to_ascii_lowercase())
         .filter(|name| {
-            name.strip_prefix("mcp-param-")
-                .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'))
+            name.strip_prefix("mcp-param-").is_some_and(|rest| {
+                !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            })
         })
         .take(MAX_MIRRORED);
     let mut allowed = REQUEST_HEADERS.to_owned();

@@ -141,7 +141,11 @@ impl Door {
                     "This is mcp-edge, a gateway for the Model Context Protocol.\nPoint an MCP client at {}\n",
                     self.settings.public_url.mcp()
                 );
-                Some(Answer::empty(200, "").with("content-type", "text/plain; charset=utf-8").with_body(text.into_bytes()))
+                Some(
+                    Answer::empty(200, "")
+                        .with("content-type", "text/plain; charset=utf-8")
+                        .with_body(text.into_bytes()),
+                )
             }
             Route::Metadata | Route::Pages | Route::Endpoints | Route::Mcp => None,
         }
@@ -175,9 +179,8 @@ impl Door {
 
     /// The request's origin where it is one that may call this route; `Err` where it must not.
     fn origin<'h>(&self, route: Route, head: &'h Head) -> Result<Option<&'h str>, Answer> {
-        let allowed = |origin: &str| {
-            origin::origin_allowed(&self.settings.public_url, &self.settings.allowed_origins, origin)
-        };
+        let allowed =
+            |origin: &str| origin::origin_allowed(&self.settings.public_url, &self.settings.allowed_origins, origin);
         match (cors::sharing(route), head.single("origin")) {
             (_, Ok(None)) => Ok(None),
             (Sharing::Allowed, Ok(Some(origin))) if allowed(origin) => Ok(Some(origin)),
@@ -204,13 +207,7 @@ impl Door {
         }
     }
 
-    fn limit_address(
-        &self,
-        route: Route,
-        head: &Head,
-        store: &impl Store,
-        clock: &impl Clock,
-    ) -> Result<(), Answer> {
+    fn limit_address(&self, route: Route, head: &Head, store: &impl Store, clock: &impl Clock) -> Result<(), Answer> {
         let Some(rate) = self.limits(route).and_then(|limits| limits.per_ip) else {
             return Ok(());
         };

@@ -83,7 +83,8 @@ fn foreign_hosts_and_origins_do_not_pass() {
 #[test]
 fn preflights_are_answered_for_allowed_pages_only() {
     let preflight = |origin: &str| {
-        let head = head("OPTIONS", "/mcp", &[("origin", origin), ("access-control-request-headers", "Mcp-Param-City, x")]);
+        let head =
+            head("OPTIONS", "/mcp", &[("origin", origin), ("access-control-request-headers", "Mcp-Param-City, x")]);
         local().enter(&head, &MemoryStore::default(), &MemoryClock::at(0)).unwrap_err()
     };
     let answer = preflight("http://localhost:6274");
@@ -113,7 +114,8 @@ fn without_a_good_token_there_is_a_challenge() {
         let answer = local().authorize(&head("POST", "/mcp", headers), |_, _| Err(refusal)).unwrap_err();
         (answer.status, header(&answer.headers, "www-authenticate").map(str::to_owned))
     };
-    let metadata = r#"Bearer resource_metadata="http://127.0.0.1:8787/.well-known/oauth-protected-resource/mcp", scope="mcp""#;
+    let metadata =
+        r#"Bearer resource_metadata="http://127.0.0.1:8787/.well-known/oauth-protected-resource/mcp", scope="mcp""#;
     assert_eq!(challenge(&[], Refusal::Missing), (401, Some(metadata.into())));
     let (status, value) = challenge(&[("authorization", "Bearer x")], Refusal::Invalid("expired token"));
     assert_eq!(status, 401);
@@ -180,7 +182,8 @@ fn a_user_over_the_limit_and_a_body_over_the_cap_are_refused() {
     let store = MemoryStore::default();
     let admit = |user: &str, length: &str| {
         let head = head("POST", "/mcp", &[("authorization", "Bearer x"), ("content-length", length)]);
-        let who = door.authorize(&head, |_, _| Ok(Principal { user_hash: user.into(), ..Principal::default() })).unwrap();
+        let who =
+            door.authorize(&head, |_, _| Ok(Principal { user_hash: user.into(), ..Principal::default() })).unwrap();
         door.admit(Route::Mcp, &head, &who, &store, &MemoryClock::at(600)).map_err(|answer| answer.status)
     };
     assert_eq!(admit("a", "10"), Ok(()));
