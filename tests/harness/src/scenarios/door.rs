@@ -121,7 +121,8 @@ pub async fn a_limit_is_told_with_the_time_to_wait(host: HostKind) -> Result<()>
     }
     let reply = client.open("tools/list", json!({})).await?.expect(429).await?;
     let wait: u64 = reply.header("retry-after").context("no Retry-After")?.parse()?;
-    ensure!((1..=600).contains(&wait), "{wait}");
+    // The refused request counts too, so the wait may reach into the window after the next one begins.
+    ensure!((1..=1200).contains(&wait), "{wait}");
     gateway.connect(crate::BOB, Revision::V2026_07_28).await?;
     Ok(())
 }
