@@ -33,7 +33,7 @@ pub struct HttpRequest {
 /// What the router has proven about the request.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
-    /// W3C trace id of the request, 32 lower-case hex digits.
+    /// Name of the request, unique per request: 32 lower-case hex digits.
     pub request_id: String,
     /// Keyed hash of the user, 32 lower-case hex digits.
     pub user_hash: String,

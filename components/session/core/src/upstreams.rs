@@ -48,7 +48,7 @@ pub struct Caller {
     pub user_hash: String,
     /// Under what the conversations with upstreams are kept: at most 64 bytes of `[A-Za-z0-9_-]`.
     pub conversation: String,
-    /// W3C trace id of the request.
+    /// Name of the request, unique per request.
     pub request_id: String,
     /// The revision the client speaks.
     pub revision: Revision,

@@ -218,7 +218,10 @@ mod tests {
         for (text, expected) in [
             (r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, "request 1 ping"),
             (r#"{"jsonrpc":"2.0","id":"a\"b","method":"ping","params":{}}"#, r#"request "a\"b" ping"#),
-            (r#"{"jsonrpc":"2.0","id":123456789012345678901234567890,"method":"p"}"#, "request 123456789012345678901234567890 p"),
+            (
+                r#"{"jsonrpc":"2.0","id":123456789012345678901234567890,"method":"p"}"#,
+                "request 123456789012345678901234567890 p",
+            ),
             (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, "notification notifications/initialized"),
             (r#"{"jsonrpc":"2.0","id":-7,"result":{}}"#, r#"response Some("-7") true"#),
             (r#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}"#, "response None false"),

@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn untouched_members_keep_their_text() {
-        let mut object = Object::parse(r#" { "a" : 1.0e3 , "b\n":{"x" : 18446744073709551616}, "c":"\u00e9" } "#).unwrap();
+        let mut object =
+            Object::parse(r#" { "a" : 1.0e3 , "b\n":{"x" : 18446744073709551616}, "c":"\u00e9" } "#).unwrap();
         assert_eq!(object.get("b\n"), Some(r#"{"x" : 18446744073709551616}"#));
         object.set_string("c", "q\"");
         object.set("d", "[1, 2]");

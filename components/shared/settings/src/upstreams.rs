@@ -49,13 +49,26 @@ fn default_timeout() -> u32 {
 
 /// How an upstream is spoken to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
     /// Streamable HTTP, in whichever revision the server speaks.
     #[default]
     #[serde(alias = "streamable-http", alias = "streamableHttp")]
     Http,
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Transport {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Transport".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        // Written out because the derived one does not know the spellings of other clients.
+        schemars::json_schema!({
+            "enum": ["http", "streamable-http", "streamableHttp"],
+            "description": "Streamable HTTP, in whichever revision the server speaks. All spellings mean the same."
+        })
+    }
 }
 
 /// Headers whose values are secrets, so that they must be references.

@@ -1,0 +1,239 @@
+//! The gateway, started as users start it.
+
+use crate::process::{Lines, Process};
+use crate::settings::{Person, Settings};
+use crate::{McpClient, Revision, artefacts, oauth, warm};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// What runs the components. Everything that differs between hosts is in this type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostKind {
+    /// Our host.
+    Wasmtime,
+    /// `spin up`.
+    Spin,
+}
+
+impl HostKind {
+    /// Why tests on this host cannot run here; none where they can.
+    pub fn missing(self) -> Option<&'static str> {
+        match self {
+            Self::Wasmtime => None,
+            Self::Spin => match spin() {
+                Some(_) => None,
+                None => Some("SKIPPED: no spin binary (set SPIN)"),
+            },
+        }
+    }
+}
+
+/// The `spin` of `SPIN` or PATH.
+fn spin() -> Option<PathBuf> {
+    if let Some(spin) = std::env::var_os("SPIN") {
+        return Some(spin.into());
+    }
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join("spin")).find(|spin| spin.is_file())
+}
+
+/// A gateway with its state.
+pub struct Gateway {
+    kind: HostKind,
+    settings: Settings,
+    dev: bool,
+    folder: TempDir,
+    process: Process,
+    url: String,
+}
+
+impl Gateway {
+    /// Start our host.
+    pub async fn start(settings: Settings) -> Result<Self> {
+        Self::start_on(HostKind::Wasmtime, settings).await
+    }
+
+    /// Start on this host.
+    pub async fn start_on(kind: HostKind, settings: Settings) -> Result<Self> {
+        Self::create(kind, settings, false).await
+    }
+
+    /// Start our host with `--dev` and this document.
+    pub async fn start_dev(document: Value) -> Result<Self> {
+        let mut settings = Settings::new().with("", document);
+        settings.environment.clear();
+        Self::create(HostKind::Wasmtime, settings, true).await
+    }
+
+    async fn create(kind: HostKind, settings: Settings, dev: bool) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("mcp-edge-test-").tempdir()?;
+        let launch = Launch { kind, settings: &settings, dev, folder: &folder, port: None };
+        let (process, url) = launch.run(Lines::default(), Lines::default()).await?;
+        Ok(Self { kind, settings, dev, folder, process, url })
+    }
+
+    /// `http://127.0.0.1:PORT`, also the issuer.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The MCP endpoint, also the resource's identifier.
+    pub fn mcp_url(&self) -> String {
+        format!("{}/mcp", self.url)
+    }
+
+    /// The folder with settings and state.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Kill the host as a crash would.
+    pub async fn kill_9(&mut self) -> Result<()> {
+        self.process.kill_9().await
+    }
+
+    /// Stop the host in good order.
+    pub async fn stop(&mut self) -> Result<()> {
+        let status = self.process.terminate().await?;
+        ensure!(status.success(), "stopped with {status}:\n{}", self.errors());
+        Ok(())
+    }
+
+    /// Start again on the same state and port, with the same settings; [`Self::kill_9`] or [`Self::stop`] came before.
+    pub async fn restart(&mut self) -> Result<()> {
+        let port = self.url.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).context("port")?;
+        let (kind, dev) = (self.kind, self.dev);
+        let launch = Launch { kind, settings: &self.settings, dev, folder: &self.folder, port: Some(port) };
+        let (process, url) = launch.run(self.process.out.clone(), self.process.err.clone()).await?;
+        ensure!(url == self.url, "another address after the restart: {url}");
+        self.process = process;
+        Ok(())
+    }
+
+    /// The log lines on standard output so far.
+    pub fn log(&self) -> Vec<Value> {
+        self.process.out.all().iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Wait for a log line.
+    pub async fn logged(&self, find: impl Fn(&Value) -> bool) -> Result<Value> {
+        self.process
+            .out
+            .wait_for(|lines| lines.iter().filter_map(|line| serde_json::from_str(line).ok()).find(|line| find(line)))
+            .await
+    }
+
+    /// Everything the host has written, to both outputs.
+    pub fn output(&self) -> String {
+        format!("{}\n{}", self.process.out.all().join("\n"), self.errors())
+    }
+
+    /// Standard error.
+    pub fn errors(&self) -> String {
+        self.process.err.all().join("\n")
+    }
+
+    /// Log a person in, with a client of its own.
+    pub async fn login(&self, person: Person) -> Result<oauth::Tokens> {
+        oauth::login(&self.mcp_url(), person).await.with_context(|| format!("login of {}", person.name))
+    }
+
+    /// A connected client with this token.
+    pub async fn client(&self, token: &str, revision: Revision) -> Result<McpClient> {
+        McpClient::connected(self.mcp_url(), Some(token), revision).await
+    }
+
+    /// Log a person in and connect.
+    pub async fn connect(&self, person: Person, revision: Revision) -> Result<McpClient> {
+        let tokens = self.login(person).await?;
+        self.client(&tokens.access, revision).await
+    }
+}
+
+/// How a gateway is started.
+struct Launch<'a> {
+    kind: HostKind,
+    settings: &'a Settings,
+    dev: bool,
+    folder: &'a TempDir,
+    port: Option<u16>,
+}
+
+impl Launch<'_> {
+    async fn run(&self, out: Lines, err: Lines) -> Result<(Process, String)> {
+        // Lines of a first run are not about the second.
+        let skip = err.all().len();
+        let state = self.folder.path().join("state");
+        let starting = warm::lock().await;
+        let started = match self.kind {
+            HostKind::Wasmtime => {
+                warm::seed(&state)?;
+                let mut process = Process::start(self.wasmtime(&state)?, out, err)?;
+                let url = process.listening(skip).await?;
+                warm::keep(&state)?;
+                (process, url)
+            }
+            HostKind::Spin => {
+                let port = self.port.map_or_else(free_port, Ok)?;
+                let process = Process::start(self.spin(&state, port)?, out, err)?;
+                let url = format!("http://127.0.0.1:{port}");
+                answers(&url, &process).await?;
+                (process, url)
+            }
+        };
+        drop(starting);
+        Ok(started)
+    }
+
+    fn wasmtime(&self, state: &Path) -> Result<Command> {
+        let config = self.folder.path().join("mcp-edge.json");
+        std::fs::write(&config, self.settings.document())?;
+        let mut command = Command::new(artefacts::host()?);
+        command.arg("serve").arg("--config").arg(config).arg("--state").arg(state);
+        command.arg("--components").arg(artefacts::components()?);
+        command.args(["--listen", &format!("127.0.0.1:{}", self.port.unwrap_or(0))]);
+        if self.dev {
+            command.arg("--dev");
+        }
+        for variable in ["MCP_EDGE_TOKEN_KEY", "MCP_EDGE_DEV_PASSWORD"] {
+            command.env_remove(variable);
+        }
+        command.envs(&self.settings.environment).current_dir(self.folder.path());
+        Ok(command)
+    }
+
+    /// Spin, with the settings in its variables as `spin.toml` names them.
+    fn spin(&self, state: &Path, port: u16) -> Result<Command> {
+        artefacts::components()?;
+        let mut document: Value = serde_json::from_str(&self.settings.document())?;
+        document["publicUrl"] = format!("http://127.0.0.1:{port}").into();
+        let mut command = Command::new(spin().context("no spin binary (set SPIN)")?);
+        command.arg("up").arg("--from").arg(artefacts::root().join("spin.toml"));
+        command.args(["--listen", &format!("127.0.0.1:{port}")]).arg("--state-dir").arg(state);
+        command.env("SPIN_VARIABLE_SETTINGS", document.to_string());
+        for (name, value) in &self.settings.environment {
+            command.env(format!("SPIN_VARIABLE_{}", name.strip_prefix("MCP_EDGE_").unwrap_or(name)), value);
+        }
+        Ok(command)
+    }
+}
+
+/// A port that is free now; for hosts that cannot tell which one they took.
+fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Wait until `GET /health` says 200; for hosts that do not say when they listen.
+async fn answers(url: &str, process: &Process) -> Result<()> {
+    let http = crate::http::Http::new();
+    let deadline = tokio::time::Instant::now() + crate::PATIENCE;
+    loop {
+        if http.get(&format!("{url}/health")).await.is_ok_and(|answer| answer.status == 200) {
+            return Ok(());
+        }
+        ensure!(tokio::time::Instant::now() < deadline, "{url} does not answer:\n{}", process.err.all().join("\n"));
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+}
