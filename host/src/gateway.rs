@@ -8,7 +8,7 @@ use crate::plugins::outbound::Outbound;
 use crate::runtime::cache::{self, Origin};
 use crate::runtime::{Clock, LogSink, Runtime, Services};
 use crate::serve::Server;
-use crate::settings::{DevLogin, Environment, KeyError, Settings, SettingsError, token_key};
+use crate::settings::{DevLogin, Environment, KeyError, Keys, Settings, SettingsError};
 use serde_json::Value;
 use shared_settings::StoreSettings;
 use std::io;
@@ -122,7 +122,7 @@ impl GatewayBuilder {
         self
     }
 
-    /// Make keys, and a login `dev` if the settings name nobody; see `mcp-edge serve --help`. Default: no.
+    /// Make keys, and a login `dev` if the settings name no user; see `mcp-edge serve --help`. Default: no.
     pub fn dev(mut self, dev: bool) -> Self {
         self.dev = dev;
         self
@@ -158,13 +158,13 @@ impl GatewayBuilder {
         if !settings.has_identity() && !self.dev {
             return Err(StartError::NoIdentity);
         }
-        let dev_login = !settings.has_identity();
+        let dev_login = self.dev && !settings.has_users();
         if dev_login && !self.listen.ip().is_loopback() {
             return Err(StartError::DevLoginInPublic(self.listen));
         }
         let parts = self.read_parts()?;
         make_folder(&self.state)?;
-        let token_key = token_key(&self.environment, &self.state, self.dev)?;
+        let keys = Keys::load_or_make(&self.environment, &self.state, self.dev)?;
         let login = dev_login.then(|| DevLogin::load_or_make(&self.environment, &self.state)).transpose()?;
 
         // Before the seconds that compiling may take, so that a taken port is known at once.
@@ -179,7 +179,7 @@ impl GatewayBuilder {
             return Err(StartError::NoPublicUrl(address));
         }
         let store = self.open_store(&settings)?;
-        let config = settings.config_values(&public_url, login.as_ref(), &token_key);
+        let config = settings.config_values(&public_url, login.as_ref(), &keys);
 
         let state = self.state.clone();
         let (runtime, component, origin) = tokio::task::spawn_blocking(move || {
@@ -302,7 +302,7 @@ impl Running {
         &self.upstreams
     }
 
-    /// The login that `dev` made, if the settings name nobody.
+    /// The login that `dev` made, if the settings name no user.
     pub fn dev_login(&self) -> Option<&DevLogin> {
         self.login.as_ref()
     }
@@ -333,7 +333,7 @@ pub enum StartError {
     NoIdentity,
     /// The dev login is for one's own machine.
     #[error(
-        "the login of --dev is for this machine only: listen on 127.0.0.1 instead of {0}, or add an identity to the settings"
+        "the login of --dev is for this machine only: listen on 127.0.0.1 instead of {0}, or add a user to the settings"
     )]
     DevLoginInPublic(SocketAddr),
     /// Nothing to derive the public URL from.

@@ -18,6 +18,9 @@ use tokio::signal::unix::{SignalKind, signal};
     after_help = "Examples:\n  mcp-edge serve --dev\n  MCP_EDGE_TOKEN_KEY=$(cat token.key) mcp-edge serve --config mcp-edge.json\n  \
                   mcp-edge serve --dev --listen 127.0.0.1:0 --state /tmp/trial\n\n\
                   Environment:\n  MCP_EDGE_TOKEN_KEY     key of tokens and cookies, at least 32 bytes; make one with `openssl rand -hex 32`\n  \
+                  MCP_EDGE_TOKEN_KEY_PREVIOUS  the key before, while it is being changed; then also:\n  \
+                  MCP_EDGE_USER_KEY      names what is stored for a user; for good the first MCP_EDGE_TOKEN_KEY there was\n  \
+                  MCP_EDGE_COOKIE_KEY, MCP_EDGE_COOKIE_KEY_PREVIOUS  keys of their own for cookies and forms\n  \
                   MCP_EDGE_DEV_PASSWORD  password of the login that --dev makes\n  RUST_LOG               what of the host's own log is shown, for example `mcp_edge=debug`\n  \
                   and every NAME that the settings refer to as ${NAME}"
 )]
@@ -35,7 +38,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     components: Option<PathBuf>,
     /// For trying it on your own machine: make keys and keep them in the state folder, and a login `dev` if the settings
-    /// name nobody (its password is in STATE/dev-password).
+    /// name no user (its password is in STATE/dev-password).
     #[arg(long)]
     dev: bool,
 }

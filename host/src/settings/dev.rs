@@ -56,7 +56,12 @@ impl DevLogin {
 
     /// The section `identity` of the settings.
     pub fn identity(&self) -> Value {
-        json!({ "type": "local", "users": [{ "name": USER, "passwordHash": self.hash, "roles": ["admin"] }] })
+        json!({ "type": "local", "users": self.users() })
+    }
+
+    /// The list `users` in it.
+    pub fn users(&self) -> Value {
+        json!([{ "name": USER, "passwordHash": self.hash, "roles": ["admin"] }])
     }
 }
 

@@ -1,19 +1,28 @@
-//! The key that tokens, cookies and user hashes are made with.
+//! The keys that tokens, cookies and user hashes are made with.
 
 use super::Environment;
+use shared_ports::{Config, ConfigError};
+use shared_settings::{MIN_KEY, Secrets, SecretsError};
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The environment variable that holds the key.
+/// The environment variable that holds the key that is needed.
 pub const TOKEN_KEY_VARIABLE: &str = "MCP_EDGE_TOKEN_KEY";
 
-/// File in the state folder that holds the key with `--dev`.
-const FILE: &str = "keys.json";
+/// The keys: value of `wasi:config`, environment variable. See [`Secrets`].
+pub(super) const KEYS: [(&str, &str); 5] = [
+    ("token_key", TOKEN_KEY_VARIABLE),
+    ("token_key_previous", "MCP_EDGE_TOKEN_KEY_PREVIOUS"),
+    ("cookie_key", "MCP_EDGE_COOKIE_KEY"),
+    ("cookie_key_previous", "MCP_EDGE_COOKIE_KEY_PREVIOUS"),
+    ("user_key", "MCP_EDGE_USER_KEY"),
+];
 
-/// Shortest key, in bytes: what HMAC-SHA-256 and AES-256 can use.
-const SHORTEST: usize = 32;
+/// File in the state folder that holds the token key with `--dev`.
+const FILE: &str = "keys.json";
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +34,16 @@ pub enum KeyError {
     )]
     Missing,
     /// Too short to be safe.
-    #[error("{0} is shorter than {SHORTEST} bytes: make one with `openssl rand -hex 32`")]
+    #[error("{0} is shorter than {MIN_KEY} bytes: make one with `openssl rand -hex 32`")]
     TooShort(String),
+    /// The token key is being changed while user hashes hang on it.
+    #[error(
+        "the environment variable MCP_EDGE_TOKEN_KEY_PREVIOUS is set and MCP_EDGE_USER_KEY is not: set MCP_EDGE_USER_KEY to the first {TOKEN_KEY_VARIABLE} there was, and leave it so, or all users lose their data"
+    )]
+    UserKey,
+    /// They cannot be used.
+    #[error("keys: {0}")]
+    Unusable(SecretsError),
     /// The file is not what was written there.
     #[error("{0} holds no key: restore it, or delete it to get a new one (every token ends)")]
     Damaged(PathBuf),
@@ -38,10 +55,58 @@ pub enum KeyError {
     NoRandomness,
 }
 
-/// The key: from the environment; with `dev` else from the state folder, where it is made on the first start.
-pub fn token_key(environment: &Environment, state: &Path, dev: bool) -> Result<String, KeyError> {
+/// The keys that are set, by the name of their value of `wasi:config`.
+#[derive(Clone)]
+pub struct Keys(Vec<(&'static str, String)>);
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl Config for Keys {
+    fn value(&self, name: &str) -> Result<Option<String>, ConfigError> {
+        Ok(self.iter().find(|(other, _)| *other == name).map(|(_, key)| key.into()))
+    }
+}
+
+impl Keys {
+    /// All that the environment has; with `dev` the token key else from the state folder, where it is made on the first
+    /// start. They are checked as `oauth` will check them, so that a bad one stops the start and not the first request.
+    pub fn load_or_make(environment: &Environment, state: &Path, dev: bool) -> Result<Self, KeyError> {
+        let mut keys = vec![("token_key", token_key(environment, state, dev)?)];
+        for (name, variable) in KEYS {
+            if name != "token_key" {
+                keys.extend(environment.value(variable).map(|key| (name, key)));
+            }
+        }
+        let keys = Self(keys);
+        match Secrets::read(&keys) {
+            Ok(_) => Ok(keys),
+            Err(SecretsError::UserKey) => Err(KeyError::UserKey),
+            Err(SecretsError::Short { name, .. }) => {
+                let variable = KEYS.iter().find(|(other, _)| *other == name).map_or(name, |(_, variable)| variable);
+                Err(KeyError::TooShort(variable.into()))
+            }
+            Err(other) => Err(KeyError::Unusable(other)),
+        }
+    }
+
+    /// Name of the value of `wasi:config`, and the key.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, key)| (*name, key.as_str()))
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(token_key: &str) -> Self {
+        Self(vec![("token_key", token_key.into())])
+    }
+}
+
+fn token_key(environment: &Environment, state: &Path, dev: bool) -> Result<String, KeyError> {
     if let Some(key) = environment.value(TOKEN_KEY_VARIABLE) {
-        return long_enough(key, TOKEN_KEY_VARIABLE);
+        return Ok(key);
     }
     if !dev {
         return Err(KeyError::Missing);
@@ -64,7 +129,7 @@ pub fn token_key(environment: &Environment, state: &Path, dev: bool) -> Result<S
 }
 
 fn long_enough(key: String, source: &str) -> Result<String, KeyError> {
-    if key.len() < SHORTEST { Err(KeyError::TooShort(source.into())) } else { Ok(key) }
+    if key.len() < MIN_KEY { Err(KeyError::TooShort(source.into())) } else { Ok(key) }
 }
 
 /// `bytes` random bytes as lower-case hex.
@@ -98,6 +163,10 @@ mod tests {
         Environment::of([(TOKEN_KEY_VARIABLE, key)])
     }
 
+    fn token_key(environment: &Environment, state: &Path, dev: bool) -> Result<String, KeyError> {
+        Keys::load_or_make(environment, state, dev).map(|keys| keys.value("token_key").unwrap().unwrap())
+    }
+
     #[test]
     fn the_environment_wins_and_a_short_key_is_refused() {
         let state = tempfile::tempdir().unwrap();
@@ -106,6 +175,25 @@ mod tests {
         assert!(matches!(token_key(&with_key("short"), state.path(), true), Err(KeyError::TooShort(_))));
         assert!(matches!(token_key(&with_key(""), state.path(), false), Err(KeyError::Missing)));
         assert!(!state.path().join(FILE).exists());
+    }
+
+    #[test]
+    fn every_key_is_passed_on_and_a_bad_one_is_named_by_its_variable() {
+        let state = tempfile::tempdir().unwrap();
+        let key = |n: usize| format!("{n:032}");
+        let all = |but: &str, value: &str| {
+            let keys = KEYS.iter().enumerate().map(|(n, (_, variable))| (*variable, key(n)));
+            Environment::of(keys.map(|(name, key)| (name, if name == but { value.into() } else { key })))
+        };
+        let load = |environment: &Environment| Keys::load_or_make(environment, state.path(), false);
+        let keys = load(&all("", "")).unwrap();
+        for (n, (name, variable)) in KEYS.iter().enumerate() {
+            assert_eq!(keys.value(name).unwrap(), Some(key(n)));
+            let short = load(&all(variable, "short"));
+            assert!(matches!(&short, Err(KeyError::TooShort(named)) if named == variable), "{short:?}");
+        }
+        assert!(matches!(load(&all("MCP_EDGE_USER_KEY", "")), Err(KeyError::UserKey)));
+        assert!(!format!("{keys:?}").contains("0000"));
     }
 
     #[test]

@@ -10,10 +10,11 @@ mod schema;
 
 pub use dev::{DevLogin, hash_password};
 pub use environment::Environment;
-pub use keys::{KeyError, TOKEN_KEY_VARIABLE, token_key};
+pub use keys::{KeyError, Keys, TOKEN_KEY_VARIABLE};
 pub use schema::json_schema;
 
 use crate::plugins::config::ConfigValues;
+use crate::plugins::outbound::PUBLIC_ONLY;
 use crate::serve::CLIENT_ADDRESS;
 use serde_json::Value;
 use shared_settings::{Document, Identity, Problem, StoreSettings};
@@ -22,7 +23,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Values of `wasi:config` that are not from the environment; a `${NAME}` must not hide them.
-const RESERVED: [&str; 3] = [shared_settings::DOCUMENT, "token_key", "client_address_header"];
+const RESERVED: [&str; 8] = [
+    shared_settings::DOCUMENT,
+    "token_key",
+    "token_key_previous",
+    "cookie_key",
+    "cookie_key_previous",
+    "user_key",
+    "client_address_header",
+    "public_only_header",
+];
 
 /// Largest settings file, in bytes. A thousand upstreams fit.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -122,6 +132,12 @@ impl Settings {
         self.parsed.identity.is_some()
     }
 
+    /// Whether the settings name a user with a password. Without one, `--dev` adds its own, beside identity providers if
+    /// there are any.
+    pub fn has_users(&self) -> bool {
+        self.parsed.identity.as_ref().is_some_and(|identity| !identity.users().is_empty())
+    }
+
     /// Names of the upstreams.
     pub fn upstreams(&self) -> impl Iterator<Item = &str> {
         self.parsed.mcp_servers.keys().map(String::as_str)
@@ -129,19 +145,25 @@ impl Settings {
 
     /// What the guests are given: the document with `publicUrl` and `identity` filled in, the keys, and a value for each
     /// reference.
-    pub fn config_values(&self, public_url: &str, login: Option<&DevLogin>, token_key: &str) -> ConfigValues {
+    pub fn config_values(&self, public_url: &str, login: Option<&DevLogin>, keys: &Keys) -> ConfigValues {
         let mut document = self.document.clone();
         if let Value::Object(fields) = &mut document {
             fields.insert("publicUrl".into(), public_url.into());
             if let Some(login) = login {
-                fields.insert("identity".into(), login.identity());
+                match fields.get_mut("identity") {
+                    Some(Value::Object(identity)) => drop(identity.insert("users".into(), login.users())),
+                    _ => drop(fields.insert("identity".into(), login.identity())),
+                }
             }
         }
         let mut values = ConfigValues::default();
         values
             .set(shared_settings::DOCUMENT, document.to_string())
             .set("client_address_header", CLIENT_ADDRESS)
-            .set_secret("token_key", token_key);
+            .set("public_only_header", PUBLIC_ONLY);
+        for (name, key) in keys.iter() {
+            values.set_secret(name, key);
+        }
         for (name, value) in &self.references {
             // It may be a secret, and mostly is.
             values.set_secret(name.to_ascii_lowercase(), value);

@@ -97,7 +97,7 @@ fn references_must_be_set_and_are_not_expanded() {
     let header =
         |value: &str| json!({ "mcpServers": { "a": { "url": "https://a", "headers": { "Authorization": value } } } });
     let settings = check(header("Bearer ${TOKEN}")).unwrap();
-    let values = settings.config_values("http://127.0.0.1:1", None, "key");
+    let values = settings.config_values("http://127.0.0.1:1", None, &Keys::of("key"));
     assert_eq!(values.value("token"), Some("hush"));
     assert!(values.value("settings").unwrap().contains("Bearer ${TOKEN}"));
     assert!(values.public().all(|(_, value)| !value.contains("hush")));
@@ -107,6 +107,8 @@ fn references_must_be_set_and_are_not_expanded() {
         ("${EMPTY}", "EMPTY is not set"),
         ("${lower}", "capital"),
         ("${TOKEN_KEY}", "gateway's own"),
+        ("${USER_KEY}", "gateway's own"),
+        ("${PUBLIC_ONLY_HEADER}", "gateway's own"),
     ] {
         let problems = problems(header(value));
         assert!(problems[0].contains(text), "{problems:?}");
@@ -121,12 +123,31 @@ fn the_guests_get_the_document_with_public_url_and_identity_filled_in() {
     let environment = Environment::of([("MCP_EDGE_DEV_PASSWORD", "hush")]);
     let login = DevLogin::load_or_make(&environment, state.path()).unwrap();
     let settings = check(json!({ "mcpServers": { "a": { "url": "https://a" } } })).unwrap();
-    let values = settings.config_values("http://127.0.0.1:8787", Some(&login), "key");
+    let values = settings.config_values("http://127.0.0.1:8787", Some(&login), &Keys::of("key"));
     let document: Document = serde_json::from_str(values.value("settings").unwrap()).unwrap();
     assert_eq!(document.public_url.unwrap().as_str(), "http://127.0.0.1:8787");
     assert!(matches!(document.identity, Some(Identity::Local { users }) if users[0].name == "dev"));
     assert_eq!(values.value("token_key"), Some("key"));
     assert_eq!(values.value("client_address_header"), Some("mcp-edge-client-address"));
+    assert_eq!(values.value("public_only_header"), Some("mcp-edge-public-only"));
+}
+
+#[test]
+fn the_dev_login_stands_beside_identity_providers() {
+    let state = tempfile::tempdir().unwrap();
+    let login = DevLogin::load_or_make(&Environment::of([("MCP_EDGE_DEV_PASSWORD", "hush")]), state.path()).unwrap();
+    let provider = json!({ "issuer": "https://login.example.com", "clientId": "gateway" });
+    let settings =
+        check(json!({ "identity": { "type": "oidc", "providers": { "example": provider.clone() } } })).unwrap();
+    assert!(settings.has_identity() && !settings.has_users());
+    let values = settings.config_values("http://127.0.0.1:8787", Some(&login), &Keys::of("key"));
+    let document: Document = serde_json::from_str(values.value("settings").unwrap()).unwrap();
+    let identity = document.identity.unwrap();
+    assert_eq!(identity.users().iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["dev"]);
+    assert_eq!(identity.providers().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["example"]);
+    let user = json!({ "name": "a", "passwordHash": "$argon2id$" });
+    let named = json!({ "identity": { "type": "oidc", "providers": { "example": provider }, "users": [user] } });
+    assert!(check(named).unwrap().has_users());
 }
 
 #[test]

@@ -197,7 +197,14 @@ impl Launch<'_> {
         if self.dev {
             command.arg("--dev");
         }
-        for variable in ["MCP_EDGE_TOKEN_KEY", "MCP_EDGE_DEV_PASSWORD"] {
+        for variable in [
+            "MCP_EDGE_TOKEN_KEY",
+            "MCP_EDGE_TOKEN_KEY_PREVIOUS",
+            "MCP_EDGE_COOKIE_KEY",
+            "MCP_EDGE_COOKIE_KEY_PREVIOUS",
+            "MCP_EDGE_USER_KEY",
+            "MCP_EDGE_DEV_PASSWORD",
+        ] {
             command.env_remove(variable);
         }
         command.envs(&self.settings.environment).current_dir(self.folder.path());

@@ -42,9 +42,12 @@ fn of_connect(error: &legacy::Error) -> Error {
     if let Some(error) = find::<rustls::Error>(error) {
         return of_tls(error);
     }
-    if let Some(error) = find::<ResolveError>(error) {
-        let info_code = None;
-        return Error::DnsError { rcode: Some(error.to_string()), info_code };
+    match find::<ResolveError>(error) {
+        Some(error @ ResolveError::Lookup(_)) => {
+            return Error::DnsError { rcode: Some(error.to_string()), info_code: None };
+        }
+        Some(ResolveError::Prohibited) => return Error::DestinationIpProhibited,
+        None => {}
     }
     chain(error)
         .filter_map(|error| error.downcast_ref::<std::io::Error>())

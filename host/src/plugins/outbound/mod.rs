@@ -1,10 +1,12 @@
 //! `wasi:http/client` 0.3.0: requests of guests to the outside, over pooled connections.
 //!
 //! HTTP/1.1 and, where TLS negotiates it, HTTP/2; bodies stream both ways; redirects are the guest's business. Timeouts
-//! are those of the guest's `request-options`, inside the bounds below.
+//! are those of the guest's `request-options`, inside the bounds below. How far a request may reach is in its header
+//! [`PUBLIC_ONLY`].
 
 mod body;
 mod error;
+mod reach;
 mod resolver;
 
 use body::TimedBody;
@@ -14,6 +16,8 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+pub use reach::PUBLIC_ONLY;
+use reach::Reach;
 use resolver::Resolver;
 use std::pin::pin;
 use std::sync::Arc;
@@ -42,16 +46,29 @@ const MAX_RESPONSE_HEAD: usize = 64 * 1024;
 /// Interval of TCP keep-alive probes, so that a server that vanished is noticed while its stream is silent.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// The client of one gateway. Cheap to clone; clones share the pool.
+/// The client of one gateway. Cheap to clone; clones share the pools.
 #[derive(Clone)]
 pub struct Outbound {
-    client: Client<HttpsConnector<HttpConnector<Resolver>>, WasiBody>,
+    /// One pool for each reach, so that a connection made for one request is never used for another that may not have it.
+    anywhere: Pooled,
+    public: Pooled,
+    public_or_loopback: Pooled,
 }
 
+type Pooled = Client<HttpsConnector<HttpConnector<Resolver>>, WasiBody>;
+
 impl Outbound {
-    /// A client with an empty pool. Servers' certificates are checked against the roots Mozilla trusts.
+    /// A client with empty pools. Servers' certificates are checked against the roots Mozilla trusts.
     pub fn new() -> Result<Self, rustls::Error> {
-        let mut tcp = HttpConnector::new_with_resolver(Resolver::default());
+        Ok(Self {
+            anywhere: Self::pool(Reach::Anywhere)?,
+            public: Self::pool(Reach::Public)?,
+            public_or_loopback: Self::pool(Reach::PublicOrLoopback)?,
+        })
+    }
+
+    fn pool(reach: Reach) -> Result<Pooled, rustls::Error> {
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new(reach));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(TCP_KEEPALIVE));
@@ -62,7 +79,7 @@ impl Outbound {
             .enable_http1()
             .enable_http2()
             .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
+        Ok(Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
@@ -71,8 +88,7 @@ impl Outbound {
             .http2_adaptive_window(true)
             // A pooled connection that turns out to be closed before anything was sent on it is replaced silently.
             .retry_canceled_requests(true)
-            .build(connector);
-        Ok(Self { client })
+            .build(connector))
     }
 
     /// Send a request and wait for the head of its response. The errors `DnsTimeout`, `DnsError`, `Connection*` up to
@@ -86,6 +102,15 @@ impl Outbound {
         if request.uri().authority().is_none() {
             return Err(Error::HttpRequestUriInvalid);
         }
+        let reach = Reach::take(request.headers_mut());
+        if !reach.allows_host(request.uri()) {
+            return Err(Error::DestinationIpProhibited);
+        }
+        let client = match reach {
+            Reach::Anywhere => &self.anywhere,
+            Reach::Public => &self.public,
+            Reach::PublicOrLoopback => &self.public_or_loopback,
+        };
         let connect_timeout = bounded(options.connect_timeout, CONNECT_TIMEOUT);
         let first_byte_timeout = bounded(options.first_byte_timeout, RESPONSE_TIMEOUT);
         let between_bytes_timeout = bounded(options.between_bytes_timeout, RESPONSE_TIMEOUT);
@@ -93,7 +118,7 @@ impl Outbound {
         *request.version_mut() = http::Version::HTTP_11;
 
         let mut connection = capture_connection(&mut request);
-        let mut response = pin!(self.client.request(request));
+        let mut response = pin!(client.request(request));
         let early = tokio::select! {
             biased;
             result = &mut response => Some(result),

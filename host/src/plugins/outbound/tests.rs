@@ -49,7 +49,11 @@ const QUICK: RequestOptions = RequestOptions {
 };
 
 async fn text(outbound: &Outbound, url: &str) -> Result<String, Error> {
-    let body = outbound.send(get(url), QUICK).await?.into_body().collect().await?;
+    exchange(outbound, get(url)).await
+}
+
+async fn exchange(outbound: &Outbound, request: http::Request<WasiBody>) -> Result<String, Error> {
+    let body = outbound.send(request, QUICK).await?.into_body().collect().await?;
     Ok(String::from_utf8(body.to_bytes().to_vec()).unwrap())
 }
 
@@ -149,4 +153,69 @@ async fn a_slow_stream_that_keeps_talking_is_not_cut() {
     })
     .await;
     assert_eq!(text(&Outbound::new().unwrap(), &url).await.unwrap(), "xxxxx");
+}
+
+/// A server that answers each request with its own head.
+async fn mirror() -> (String, Arc<AtomicUsize>) {
+    server(|mut stream| async move {
+        loop {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                match stream.read_u8().await {
+                    Ok(byte) => head.push(byte),
+                    Err(_) => return,
+                }
+            }
+            let length = head.len();
+            stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").as_bytes()).await.unwrap();
+            stream.write_all(&head).await.unwrap();
+        }
+    })
+    .await
+}
+
+async fn within(outbound: &Outbound, url: &str, reach: &str) -> Result<String, Error> {
+    let mut request = get(url);
+    request.headers_mut().insert(PUBLIC_ONLY, reach.parse().unwrap());
+    exchange(outbound, request).await
+}
+
+#[tokio::test]
+async fn a_request_for_public_addresses_goes_to_no_other_however_they_are_written() {
+    let outbound = Outbound::new().unwrap();
+    let (url, connections) = mirror().await;
+    let port = url.trim_end_matches('/').rsplit_once(':').unwrap().1.to_owned();
+    // A connection that is open already is no way around it.
+    let head = text(&outbound, &url).await.unwrap();
+    assert!(head.starts_with("GET / "), "{head}");
+    for host in
+        ["127.0.0.1", "localhost", "127.1", "0x7f.0.0.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"]
+    {
+        let denied = within(&outbound, &format!("http://{host}:{port}/"), "public").await;
+        assert!(matches!(denied, Err(Error::DestinationIpProhibited)), "{host}: {denied:?}");
+    }
+    for host in
+        ["10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.169.254", "[fe80::1]", "[fd00::1]", "[::ffff:10.0.0.1]"]
+    {
+        for reach in ["public", "public, loopback"] {
+            let denied = within(&outbound, &format!("http://{host}:{port}/"), reach).await;
+            assert!(matches!(denied, Err(Error::DestinationIpProhibited)), "{host}: {denied:?}");
+        }
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn loopback_is_reached_where_it_is_allowed_over_a_connection_of_its_own_and_nobody_sees_the_header() {
+    let outbound = Outbound::new().unwrap();
+    let (url, connections) = mirror().await;
+    text(&outbound, &url).await.unwrap();
+    for host in ["127.0.0.1", "localhost"] {
+        let head = within(&outbound, &url.replace("127.0.0.1", host), "public, loopback").await.unwrap();
+        assert!(head.starts_with("GET / ") && !head.contains(PUBLIC_ONLY), "{head}");
+    }
+    // One for each pool and name.
+    assert_eq!(connections.load(Ordering::SeqCst), 3);
+    let denied = within(&outbound, &url, "public").await;
+    assert!(matches!(denied, Err(Error::DestinationIpProhibited)), "{denied:?}");
 }
