@@ -102,11 +102,15 @@ fn serve_says_in_one_line_why_it_does_not_start() -> Result<()> {
     std::fs::write(folder.path().join("good.json"), Settings::new().document())?;
     std::fs::write(folder.path().join("empty.json"), "{}")?;
     let short = ("MCP_EDGE_TOKEN_KEY", "short");
+    let short_cookie = ("MCP_EDGE_COOKIE_KEY", "short");
+    let previous = ("MCP_EDGE_TOKEN_KEY_PREVIOUS", "fedcba9876543210fedcba9876543210");
     for (arguments, environment, expected) in [
         (&["--config", "absent.json"][..], &[key][..], &["absent.json", "--config"][..]),
         (&["--config", "empty.json"], &[key], &["identity", "--dev"]),
         (&["--config", "good.json"], &[], &["MCP_EDGE_TOKEN_KEY"]),
         (&["--config", "good.json"], &[short], &["MCP_EDGE_TOKEN_KEY", "32"]),
+        (&["--config", "good.json"], &[key, short_cookie], &["MCP_EDGE_COOKIE_KEY", "32"]),
+        (&["--config", "good.json"], &[key, previous], &["MCP_EDGE_TOKEN_KEY_PREVIOUS", "MCP_EDGE_USER_KEY"]),
         (&["--config", "good.json", "--listen", &address], &[key], &[&address, "taken", "--listen"]),
         (&["--config", "good.json", "--listen", "0.0.0.0:0"], &[key], &["publicUrl"]),
         (&["--config", "empty.json", "--dev", "--listen", "0.0.0.0:0"], &[], &["--dev", "127.0.0.1"]),

@@ -5,11 +5,13 @@ mod clock;
 mod connector;
 mod fake;
 mod oauth;
+mod provider;
 mod session;
 
 use anyhow::{Context, Result};
 use harness::{Settings, artefacts, warm};
 use mcp_edge::plugins::config::ConfigValues;
+use mcp_edge::plugins::outbound::PUBLIC_ONLY;
 use mcp_edge::runtime::{Guest, Runtime, Services};
 use serde_json::Value;
 use std::sync::Arc;
@@ -48,7 +50,10 @@ fn config(settings: &Settings, public_url: &str) -> Result<ConfigValues> {
     let mut document: Value = serde_json::from_str(&settings.document())?;
     document["publicUrl"] = public_url.into();
     let mut values = ConfigValues::default();
-    values.set("settings", document.to_string()).set("client_address_header", "mcp-edge-client-address");
+    values
+        .set("settings", document.to_string())
+        .set("client_address_header", "mcp-edge-client-address")
+        .set("public_only_header", PUBLIC_ONLY);
     for (name, value) in &settings.environment {
         let name = name.strip_prefix("MCP_EDGE_").unwrap_or(name);
         values.set_secret(name.to_ascii_lowercase(), value);

@@ -26,22 +26,29 @@ mod world {
     });
 }
 
-use world::exports::mcp_edge::oauth::tokens::{Grant, GrantError, Principal, TokenError};
+pub use world::exports::mcp_edge::oauth::tokens::{
+    Grant, GrantError, Principal, ProviderToken, RefreshError, TokenError,
+};
 
 /// oauth.wasm behind a listener: requests to the authorization server go to it, `/mcp` is challenged as the router does.
-struct Oauth {
+pub struct Oauth {
     single: Arc<Single>,
-    url: String,
+    pub url: String,
     time: Arc<AtomicI64>,
-    broken: Arc<AtomicBool>,
+    pub broken: Arc<AtomicBool>,
 }
 
 impl Oauth {
     /// To be called on a `LocalSet`.
     async fn start() -> Result<Self> {
+        Self::start_with(&Settings::new()).await
+    }
+
+    /// The same with these settings.
+    pub async fn start_with(settings: &Settings) -> Result<Self> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let mut single = Single::load("oauth", &Settings::new(), &url)?;
+        let mut single = Single::load("oauth", settings, &url)?;
         let time = Arc::new(AtomicI64::new(0));
         single.services.clock = Clock::with_offset(time.clone());
         let (store, broken) = Breakable::store(single.services.store.clone());
@@ -51,21 +58,21 @@ impl Oauth {
         Ok(Self { single, url, time, broken })
     }
 
-    fn resource(&self) -> String {
+    pub fn resource(&self) -> String {
         format!("{}/mcp", self.url)
     }
 
-    async fn client(&self) -> Result<Client> {
+    pub async fn client(&self) -> Result<Client> {
         Client::register(&self.resource(), "contract <test>").await
     }
 
-    async fn validate(&self, token: &str, resource: &str) -> Result<Result<Principal, TokenError>> {
+    pub async fn validate(&self, token: &str, resource: &str) -> Result<Result<Principal, TokenError>> {
         let mut store = self.single.store();
         let world = instance(&self.single, &mut store).await?;
         world.mcp_edge_oauth_tokens().call_validate(&mut store, token, resource).await.map_err(wasmtime_error)
     }
 
-    async fn list_grants(&self, subject: &str) -> Result<Result<Vec<Grant>, GrantError>> {
+    pub async fn list_grants(&self, subject: &str) -> Result<Result<Vec<Grant>, GrantError>> {
         let mut store = self.single.store();
         let world = instance(&self.single, &mut store).await?;
         world.mcp_edge_oauth_tokens().call_list_grants(&mut store, subject).await.map_err(wasmtime_error)
@@ -75,6 +82,22 @@ impl Oauth {
         let mut store = self.single.store();
         let world = instance(&self.single, &mut store).await?;
         world.mcp_edge_oauth_tokens().call_revoke_grant(&mut store, subject, grant).await.map_err(wasmtime_error)
+    }
+
+    pub async fn delete_user(&self, subject: &str) -> Result<Result<u64, GrantError>> {
+        let mut store = self.single.store();
+        let world = instance(&self.single, &mut store).await?;
+        world.mcp_edge_oauth_tokens().call_delete_user(&mut store, subject).await.map_err(wasmtime_error)
+    }
+
+    pub async fn refresh(&self, grant: &str) -> Result<Result<ProviderToken, RefreshError>> {
+        let mut store = self.single.store();
+        let world = instance(&self.single, &mut store).await?;
+        let answer = store
+            .run_concurrent(async |store| world.mcp_edge_oauth_tokens().call_refresh(store, grant.into()).await)
+            .await
+            .map_err(wasmtime_error)?;
+        answer.map_err(wasmtime_error)
     }
 }
 
@@ -139,7 +162,7 @@ async fn handle(single: &Single, request: Request<Full<Bytes>>) -> Result<Respon
 }
 
 /// Run on one thread: a wasmtime store is not shared between threads.
-async fn local(test: impl Future<Output = Result<()>>) -> Result<()> {
+pub async fn local(test: impl Future<Output = Result<()>>) -> Result<()> {
     tokio::task::LocalSet::new().run_until(test).await
 }
 
