@@ -9,10 +9,12 @@ use wasip3::http::types::Response;
 use wasip3::{wit_future, wit_stream};
 
 /// Headers of answers from behind that only the router may set.
-const OWN: [&str; 4] = [
+const OWN: [&str; 6] = [
     "access-control-allow-origin",
     "access-control-allow-credentials",
     "access-control-expose-headers",
+    "strict-transport-security",
+    "x-content-type-options",
     "x-request-id",
 ];
 

@@ -1,0 +1,92 @@
+// The Worker: a request has a set of linked instances for itself, and leaves it to a later one.
+
+import type { Interface } from "./component.ts";
+import { clientAddress, CLIENT_ADDRESS } from "./client-address.ts";
+import { config, type ConfigEnv } from "./config.ts";
+import { handle, http } from "./http.ts";
+import { keyvalue, type Store } from "./keyvalue.ts";
+import { link } from "./link.ts";
+import { Pool } from "./pool.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { ShardEnv } from "./shard.ts";
+import { wasi } from "./wasi.ts";
+
+export { Shard } from "./shard.ts";
+
+/** How long a request may go on after its answer, in milliseconds: an upstream is told that nobody waits any more. The
+ * platform allows 30 s. */
+const AFTERMATH = 20_000;
+
+interface Env extends ShardEnv, ConfigEnv {
+  /** `"yes"` where no Cloudflare is in front: its headers are then a client's word. */
+  STANDALONE?: string;
+}
+
+/** The bindings are the same for all requests of an isolate. */
+let pool: Pool<Gateway> | undefined;
+
+/** Linked instances, and what lets their tasks run. */
+interface Gateway {
+  router: Interface;
+  scheduler: Scheduler;
+}
+
+export default {
+  async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+    pool ??= new Pool(() => make(env));
+    try {
+      const [gateway, giveBack] = await pool.take();
+      const { router, scheduler } = gateway;
+      const over = Promise.withResolvers<void>();
+      const response = await handle(router, withClientAddress(request, env), scheduler.begin(), () => over.resolve());
+      ctx.waitUntil(
+        over.promise.then(() => quiet(scheduler)).then((isQuiet) => {
+          if (!isQuiet || scheduler.isBroken) return;
+          scheduler.end();
+          giveBack();
+        }),
+      );
+      return response;
+    } catch (error) {
+      return failure(error);
+    }
+  },
+};
+
+async function make(env: Env): Promise<Gateway> {
+  const scheduler = new Scheduler();
+  const objects = (name: string) => env.STATE.get(env.STATE.idFromName(name)) as unknown as Store;
+  const router = await link({
+    ...wasi(),
+    ...http(),
+    ...config(env),
+    ...keyvalue(objects, scheduler),
+    "mcp-edge:workers/scheduler": scheduler,
+  });
+  return { router, scheduler };
+}
+
+/** Wait until nothing is left to do; false if that took too long. */
+async function quiet(scheduler: Scheduler): Promise<boolean> {
+  let timer = 0;
+  const enough = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, AFTERMATH, false)));
+  const result = await Promise.race([scheduler.idle().then(() => true), enough]);
+  clearTimeout(timer);
+  return result;
+}
+
+function withClientAddress(request: Request, env: Env): Request {
+  const headers = new Headers(request.headers);
+  headers.delete(CLIENT_ADDRESS);
+  const address = clientAddress(request, env.STANDALONE !== "yes");
+  if (address !== undefined) headers.set(CLIENT_ADDRESS, address);
+  return new Request(request, { headers, signal: request.signal });
+}
+
+/** The answer where the router gives none: it trapped, or the Worker is not set up. Only the log says why. */
+function failure(error: unknown): Response {
+  console.error(`request failed: ${error instanceof Error ? error.stack : JSON.stringify(error)}`);
+  const body = JSON.stringify({ error: "internal", message: "the gateway failed: try again" });
+  const headers = { "content-type": "application/json", "cache-control": "no-store" };
+  return new Response(body, { status: 500, headers });
+}

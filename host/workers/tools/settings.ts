@@ -1,0 +1,90 @@
+// From a settings file and the environment to the Worker's bindings. What the settings mean is checked by `mcp-edge check`,
+// not here.
+
+import { readFile } from "node:fs/promises";
+
+/** Bindings that are the gateway's own; no `${NAME}` may hide them. */
+const RESERVED = new Set(["SETTINGS", "MCP_EDGE_TOKEN_KEY", "STATE", "STANDALONE"]);
+
+/** Shortest token key, in bytes. */
+const SHORTEST_KEY = 32;
+
+/** What is wrong, with the way to put it right. */
+export class SettingsError extends Error {}
+
+/** Run a command; what is wrong with its settings ends it with one line and status 2. */
+export async function orExplain(command: () => Promise<void>): Promise<void> {
+  try {
+    await command();
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    console.error(`settings: ${error.message}`);
+    process.exitCode = 2;
+  }
+}
+
+/** The text of a settings file. */
+export async function settingsFile(path: string): Promise<string> {
+  return await readFile(path, "utf8").catch((error: Error) => {
+    throw new SettingsError(`${error.message}. Fix: check the path after --config`);
+  });
+}
+
+/** The bindings SETTINGS, MCP_EDGE_TOKEN_KEY, and one for each `${NAME}`. `publicUrl` is used where the file has none. */
+export function bindings(
+  file: string,
+  publicUrl: string,
+  environment: Record<string, string | undefined>,
+): Record<string, string> {
+  const document = parse(file);
+  document["publicUrl"] ??= publicUrl;
+  if (document["identity"] === undefined) {
+    throw new SettingsError("identity: nobody may log in. Fix: add users; `mcp-edge hash-password` makes their hashes");
+  }
+  const key = environment["MCP_EDGE_TOKEN_KEY"] ?? "";
+  if (Buffer.byteLength(key) < SHORTEST_KEY) {
+    throw new SettingsError(
+      `MCP_EDGE_TOKEN_KEY is not set or has less than ${SHORTEST_KEY} bytes. Fix: make a key with \`openssl rand -hex 32\` and keep it`,
+    );
+  }
+  const values: Record<string, string> = { SETTINGS: JSON.stringify(document), MCP_EDGE_TOKEN_KEY: key };
+  for (const name of references(document)) {
+    if (RESERVED.has(name)) throw new SettingsError(`\`\${${name}}\` is a name of the gateway's own. Fix: use another`);
+    const value = environment[name];
+    // Without a value the default of `${NAME:-default}` applies; `mcp-edge check` knows where one is needed.
+    if (value !== undefined && value !== "") values[name] = value;
+  }
+  return values;
+}
+
+/** The names in every `${NAME}` and `${NAME:-default}` of the document's strings, in ascending order. */
+export function references(value: unknown): string[] {
+  const found = new Set<string>();
+  const walk = (part: unknown): void => {
+    if (typeof part === "string") {
+      for (const match of part.matchAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-[^}]*)?\}/g)) found.add(String(match[1]));
+    } else if (typeof part === "object" && part !== null) {
+      Object.values(part).forEach(walk);
+    }
+  };
+  walk(value);
+  return [...found].sort();
+}
+
+/** JSON with comments and trailing commas, as settings files may have them. */
+export function parse(text: string): Record<string, unknown> {
+  // A string, or a comment, or a comma before a closing bracket: only strings stay as they are.
+  const plain = text
+    .replace(/("(?:[^"\\]|\\.)*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (_, string: string | undefined) => string ?? " ")
+    .replace(/("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])/g, (_, string: string | undefined) => string ?? "");
+  let document: unknown;
+  try {
+    document = JSON.parse(plain);
+  } catch (error) {
+    throw new SettingsError(`the settings are not JSON: ${(error as Error).message}`);
+  }
+  if (typeof document !== "object" || document === null || Array.isArray(document)) {
+    throw new SettingsError("the settings are not a JSON object");
+  }
+  return document as Record<string, unknown>;
+}
