@@ -1,6 +1,6 @@
 //! Outbound requests over `wasi:http/client`.
 
-use crate::http::{fields, headers};
+use crate::http::{content_length, fields, headers};
 use shared_ports::{Body, Http, HttpError, Request, Response};
 use std::time::Duration;
 use wasip3::http::types::{self as wasi, ErrorCode, Method, RequestOptions, Scheme};
@@ -16,6 +16,8 @@ pub struct GuestHttp;
 
 /// The body of a response that is being read.
 pub struct GuestBody {
+    /// Bytes still to come, where the response says its length: at 0 it is over, and nothing more is asked of the host.
+    remaining: Option<usize>,
     stream: Option<StreamReader<u8>>,
     trailers: Option<FutureReader<Result<Option<wasi::Trailers>, ErrorCode>>>,
 }
@@ -27,22 +29,29 @@ impl Http for GuestHttp {
         let outgoing = convert(request)?;
         let response = wasip3::http::client::send(outgoing).await.map_err(|code| http_error(&code))?;
         let status = response.get_status_code();
-        let headers = headers(&response.get_headers());
+        let fields = response.get_headers();
+        let remaining = content_length(&fields.get("content-length"));
+        let headers = headers(&fields);
         let (result_tx, result_rx) = wit_future::new(|| Ok(()));
         drop(result_tx);
         let (stream, trailers) = wasi::Response::consume_body(response, result_rx);
-        Ok(Response { status, headers, body: GuestBody { stream: Some(stream), trailers: Some(trailers) } })
+        Ok(Response { status, headers, body: GuestBody { remaining, stream: Some(stream), trailers: Some(trailers) } })
     }
 }
 
 impl Body for GuestBody {
     async fn next(&mut self) -> Result<Option<Vec<u8>>, HttpError> {
+        if self.remaining == Some(0) {
+            self.stream = None;
+            return Ok(None);
+        }
         while let Some(stream) = &mut self.stream {
             let (status, bytes) = stream.read(Vec::with_capacity(CHUNK)).await;
             if !matches!(status, StreamResult::Complete(_)) {
                 self.stream = None;
             }
             if !bytes.is_empty() {
+                self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(bytes.len()));
                 return Ok(Some(bytes));
             }
         }

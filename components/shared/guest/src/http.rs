@@ -2,6 +2,7 @@
 
 use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response, StatusCode};
 use wasip3::{wit_future, wit_stream};
+use wit_bindgen::StreamResult;
 
 /// Bytes asked of a body stream at once: what hosts hand out in one piece.
 const CHUNK: usize = 64 * 1024;
@@ -37,25 +38,35 @@ pub fn headers(fields: &Fields) -> Vec<(String, Vec<u8>)> {
     fields.copy_all().into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
 }
 
-/// Read a whole request body of at most `cap` bytes.
+/// Read a whole request body of at most `cap` bytes. A body of known length is over when that many bytes are there:
+/// waiting for the end of the stream and for trailers would be two more round trips to the host.
 pub async fn read_body(request: Request, cap: usize) -> Result<Vec<u8>, BodyError> {
+    let length = content_length(&request.get_headers().get("content-length"));
+    if length.is_some_and(|length| length > cap) {
+        return Err(BodyError::TooLarge);
+    }
     let (result_tx, result_rx) = wit_future::new(|| Ok(()));
     drop(result_tx);
     let (mut stream, trailers) = Request::consume_body(request, result_rx);
     let mut body = Vec::new();
-    loop {
+    while length != Some(body.len()) {
         let (status, bytes) = stream.read(Vec::with_capacity(CHUNK)).await;
         if body.len().saturating_add(bytes.len()) > cap {
             return Err(BodyError::TooLarge);
         }
         body.extend_from_slice(&bytes);
-        if !matches!(status, wit_bindgen::rt::async_support::StreamResult::Complete(_)) {
+        if !matches!(status, StreamResult::Complete(_)) {
+            drop(stream);
+            trailers.await.map_err(BodyError::Broken)?;
             break;
         }
     }
-    drop(stream);
-    trailers.await.map_err(BodyError::Broken)?;
     Ok(body)
+}
+
+/// The value of `Content-Length`, where there is one and it is a number.
+pub(crate) fn content_length(values: &[Vec<u8>]) -> Option<usize> {
+    std::str::from_utf8(values.first()?).ok()?.parse().ok()
 }
 
 /// A response with a body that is already there. Illegal header names or values are left out: the caller makes them, so
