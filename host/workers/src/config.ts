@@ -17,6 +17,10 @@ export interface ConfigEnv {
 const OWN: Record<string, (env: ConfigEnv) => unknown> = {
   settings: (env) => env.SETTINGS,
   token_key: (env) => env.MCP_EDGE_TOKEN_KEY,
+  token_key_previous: (env) => env["MCP_EDGE_TOKEN_KEY_PREVIOUS"],
+  user_key: (env) => env["MCP_EDGE_USER_KEY"],
+  cookie_key: (env) => env["MCP_EDGE_COOKIE_KEY"],
+  cookie_key_previous: (env) => env["MCP_EDGE_COOKIE_KEY_PREVIOUS"],
   client_address_header: () => CLIENT_ADDRESS,
 };
 

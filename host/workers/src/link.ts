@@ -7,6 +7,7 @@ import { instantiate as newRouter } from "component:router";
 import { instantiate as newSession } from "component:session";
 import { exported, type Exports, type GuestStream, type Imports, type Interface } from "./component.ts";
 
+const TOKENS = ["validate", "listGrants", "revokeGrant", "deleteUser", "refresh"];
 const UPSTREAMS = "mcp-edge:upstreams/upstreams";
 
 /** A fresh router with everything behind it; gives its `wasi:http/handler`. */
@@ -16,7 +17,7 @@ export async function link(base: Imports): Promise<Interface> {
   const oauth = once(() => newOauth(base));
   const router = await newRouter({
     ...base,
-    "mcp-edge:oauth/tokens": forward(oauth, "mcp-edge:oauth/tokens", ["validate", "listGrants", "revokeGrant"]),
+    "mcp-edge:oauth/tokens": forward(oauth, "mcp-edge:oauth/tokens", TOKENS),
     "mcp-edge:oauth/endpoints": forward(oauth, "mcp-edge:oauth/endpoints", ["handle"]),
     "mcp-edge:session/endpoint": forward(session, "mcp-edge:session/endpoint", ["handle"]),
   });

@@ -12,7 +12,7 @@ const STORE = [
   "wasi:keyvalue/store@0.2.0-draft2#[method]bucket.list-keys",
   "wasi:keyvalue/atomics@0.2.0-draft2#increment",
 ];
-const TOKENS = ["validate", "list-grants", "revoke-grant"].map((name) => `mcp-edge:oauth/tokens@0.1.0#${name}`);
+const TOKENS = ["validate", "list-grants", "revoke-grant", "delete-user"].map((name) => `mcp-edge:oauth/tokens@0.1.0#${name}`);
 const LIST = ["mcp-edge:upstreams/upstreams@0.1.0#list"];
 
 /** What each component's functions wait for, and which of its functions are waited for. */
