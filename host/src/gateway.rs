@@ -1,6 +1,7 @@
 //! A whole gateway in a value: what `mcp-edge serve` runs, and what tests start in-process.
 
 use crate::compose::{self, ComposeError, Part};
+use crate::plugins::config::ConfigValues;
 use crate::plugins::keyvalue::Store;
 use crate::plugins::keyvalue::memory::MemoryBackend;
 use crate::plugins::keyvalue::redb::{OpenError, RedbBackend};
@@ -154,30 +155,13 @@ impl GatewayBuilder {
 
     /// Check everything, open everything, and serve.
     pub async fn start(self) -> Result<Running, StartError> {
-        let settings = self.read_settings()?;
-        if !settings.has_identity() && !self.dev {
-            return Err(StartError::NoIdentity);
-        }
-        let dev_login = self.dev && !settings.has_users();
-        if dev_login && !self.listen.ip().is_loopback() {
-            return Err(StartError::DevLoginInPublic(self.listen));
-        }
+        let Prepared { settings, keys, login } = self.prepare()?;
         let parts = self.read_parts()?;
-        make_folder(&self.state)?;
-        let keys = Keys::load_or_make(&self.environment, &self.state, self.dev)?;
-        let login = dev_login.then(|| DevLogin::load_or_make(&self.environment, &self.state)).transpose()?;
 
         // Before the seconds that compiling may take, so that a taken port is known at once.
         let listener = TcpListener::bind(self.listen).await.map_err(|error| StartError::Listen(self.listen, error))?;
         let address = listener.local_addr().map_err(|error| StartError::Listen(self.listen, error))?;
-        let public_url = match &settings.parsed.public_url {
-            Some(url) => url.as_str().to_owned(),
-            None if address.ip().is_unspecified() => return Err(StartError::NoPublicUrl(address)),
-            None => format!("http://{address}"),
-        };
-        if !address.ip().is_loopback() && settings.parsed.public_url.is_none() {
-            return Err(StartError::NoPublicUrl(address));
-        }
+        let public_url = public_url(&settings, address)?;
         let store = self.open_store(&settings)?;
         let config = settings.config_values(&public_url, login.as_ref(), &keys);
 
@@ -215,6 +199,35 @@ impl GatewayBuilder {
         })
     }
 
+    /// What [`Self::start`] would give the components, with all its checks of settings and keys; nothing is served, and no
+    /// component is read. For hosts that are not this one. The port must be known: 0 stands for itself.
+    pub fn values(&self) -> Result<Values, StartError> {
+        let Prepared { settings, keys, login } = self.prepare()?;
+        let public_url = public_url(&settings, self.listen)?;
+        Ok(Values {
+            config: settings.config_values(&public_url, login.as_ref(), &keys),
+            public_url,
+            upstreams: settings.upstreams().map(String::from).collect(),
+            dev_login: login.is_some(),
+        })
+    }
+
+    /// Settings, key and login, all checked.
+    fn prepare(&self) -> Result<Prepared, StartError> {
+        let settings = self.read_settings()?;
+        if !settings.has_identity() && !self.dev {
+            return Err(StartError::NoIdentity);
+        }
+        let dev_login = self.dev && !settings.has_users();
+        if dev_login && !self.listen.ip().is_loopback() {
+            return Err(StartError::DevLoginInPublic(self.listen));
+        }
+        make_folder(&self.state)?;
+        let keys = Keys::load_or_make(&self.environment, &self.state, self.dev)?;
+        let login = dev_login.then(|| DevLogin::load_or_make(&self.environment, &self.state)).transpose()?;
+        Ok(Prepared { settings, keys, login })
+    }
+
     fn read_settings(&self) -> Result<Settings, StartError> {
         Ok(match &self.source {
             Source::File(path) => Settings::read(path, &self.environment)?,
@@ -244,6 +257,35 @@ impl GatewayBuilder {
             None => self.state.join(STORE_FILE),
         };
         Ok(Store::new(RedbBackend::open(&path)?))
+    }
+}
+
+/// What is known before anything is opened.
+struct Prepared {
+    settings: Settings,
+    keys: Keys,
+    login: Option<DevLogin>,
+}
+
+/// What the components are given, and what the operator is told.
+#[derive(Debug)]
+pub struct Values {
+    /// The values of `wasi:config`, secrets included.
+    pub config: ConfigValues,
+    /// The address that clients know the gateway by, without a slash at the end: the issuer.
+    pub public_url: String,
+    /// Names of the upstreams.
+    pub upstreams: Vec<String>,
+    /// Whether `dev` made the login, because the settings name nobody.
+    pub dev_login: bool,
+}
+
+/// The settings' own, else that of the address, which others must not be able to reach.
+fn public_url(settings: &Settings, address: SocketAddr) -> Result<String, StartError> {
+    match &settings.parsed.public_url {
+        Some(url) => Ok(url.as_str().to_owned()),
+        None if address.ip().is_loopback() => Ok(format!("http://{address}")),
+        None => Err(StartError::NoPublicUrl(address)),
     }
 }
 
@@ -302,7 +344,7 @@ impl Running {
         &self.upstreams
     }
 
-    /// The login that `dev` made, if the settings name no user.
+    /// The login that `dev` made, if the settings name nobody.
     pub fn dev_login(&self) -> Option<&DevLogin> {
         self.login.as_ref()
     }
@@ -333,7 +375,7 @@ pub enum StartError {
     NoIdentity,
     /// The dev login is for one's own machine.
     #[error(
-        "the login of --dev is for this machine only: listen on 127.0.0.1 instead of {0}, or add a user to the settings"
+        "the login of --dev is for this machine only: listen on 127.0.0.1 instead of {0}, or add an identity to the settings"
     )]
     DevLoginInPublic(SocketAddr),
     /// Nothing to derive the public URL from.

@@ -11,5 +11,5 @@ pub mod runtime;
 pub mod serve;
 pub mod settings;
 
-pub use gateway::{Gateway, GatewayBuilder, Running, StartError, beside_this_program};
+pub use gateway::{Gateway, GatewayBuilder, Running, StartError, Values, beside_this_program};
 pub use settings::Environment;

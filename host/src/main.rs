@@ -27,6 +27,7 @@ enum Command {
     HashPassword(commands::hash_password::Options),
     Compose(commands::compose::Options),
     Schema(commands::schema::Options),
+    Values(commands::values::Options),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::HashPassword(options) => commands::hash_password::run(&options),
         Command::Compose(options) => commands::compose::run(&options),
         Command::Schema(options) => commands::schema::run(&options),
+        Command::Values(options) => commands::values::run(options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

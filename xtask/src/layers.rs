@@ -37,7 +37,8 @@ const DIRECT: [(&str, &[&str], &str); 4] = [
 ];
 
 /// The last is the component that the host's tests run.
-const ADAPTERS: &[&str] = &["router", "oauth", "session", "connector", "shared-guest", "host-test-guest"];
+const ADAPTERS: &[&str] =
+    &["router", "oauth", "session", "connector", "shared-guest", "host-test-guest", "store-contract"];
 
 /// What the rules must not reach, however far down: bindings, runtimes, and with them clock, randomness and network.
 const NOT_IN_RULES: [&str; 10] = [

@@ -13,6 +13,7 @@ mod layers;
 mod lints;
 mod logline;
 mod logs;
+mod matrix;
 mod process;
 mod run;
 mod serve;
@@ -24,6 +25,7 @@ mod ui;
 mod up;
 mod welcome;
 mod wit_vendor;
+mod workers;
 
 /// Build, run and test mcp-edge.
 #[derive(Parser)]
@@ -42,7 +44,7 @@ struct Arguments {
 enum Command {
     /// Build all and serve the gateway on this machine, with a demo MCP server behind it.
     Up(up::Options),
-    /// Run every test: format, lints, layers, imports, rules, host, whole gateway with real clients.
+    /// Run every test: format, lints, layers, imports, rules, host, whole gateway on each host and with real clients.
     Test(test::Options),
     /// Build target/mcp-edge/*.wasm and target/release/mcp-edge.
     ///
@@ -53,6 +55,8 @@ enum Command {
     Bench(bench::Options),
     /// Check what the built components import against wit/worlds.wit, and the size of the composed file.
     CheckImports,
+    /// Run the scenarios on every host there is, and write tests/MATRIX.md from the results.
+    Matrix(matrix::Options),
     /// Compare wit/deps with the packages they were copied from, or copy them again.
     WitVendor(wit_vendor::Options),
 }
@@ -74,6 +78,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Build => drop(build::all()?),
         Command::Bench(options) => bench::bench(&options)?,
         Command::CheckImports => build::check_imports(&build::Artefacts::places())?,
+        Command::Matrix(options) => return matrix::matrix(&options),
         Command::WitVendor(options) => wit_vendor::wit_vendor(&options)?,
     }
     Ok(ExitCode::SUCCESS)

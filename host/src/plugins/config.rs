@@ -31,6 +31,11 @@ impl ConfigValues {
         self.values.get(name).map(String::as_str)
     }
 
+    /// Everything, secrets included, by name.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Everything that is not secret, by name.
     pub fn public(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values.iter().filter(|(name, _)| !self.secret.contains(*name)).map(|(n, v)| (n.as_str(), v.as_str()))

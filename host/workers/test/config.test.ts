@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { withoutPort } from "../src/client-address.ts";
 import { config } from "../src/config.ts";
-import { bindings, parse, references } from "../tools/settings.ts";
+import { bindings, bindingsOf, parse, references } from "../tools/settings.ts";
 
 const KEY = "k".repeat(32);
 const DOCUMENT = `{
@@ -33,6 +33,14 @@ test("a settings file becomes bindings", () => {
   assert.equal(JSON.parse(String(values["SETTINGS"])).publicUrl, "http://127.0.0.1:1");
   const own = bindings('{ "publicUrl": "https://a", "identity": {} }', "http://b", { MCP_EDGE_TOKEN_KEY: KEY });
   assert.equal(JSON.parse(String(own["SETTINGS"])).publicUrl, "https://a");
+});
+
+test("what the host's program tells becomes bindings", () => {
+  const values = { settings: "{}", token_key: KEY, client_address_header: "x", a_token: "a" };
+  assert.deepEqual(bindingsOf(values), { SETTINGS: "{}", MCP_EDGE_TOKEN_KEY: KEY, A_TOKEN: "a" });
+  for (const name of ["state", "standalone", "mcp_edge_token_key"]) {
+    assert.throws(() => bindingsOf({ ...values, [name]: "v" }), /gateway's own.*Fix:/);
+  }
 });
 
 test("what is missing is said with the way to put it right", () => {

@@ -10,14 +10,13 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 
 const SERVE = join(import.meta.dirname, "../tools/serve.ts");
-const KEY = "0123456789abcdef0123456789abcdef";
 const CLIENT = { client_name: "test", redirect_uris: ["http://127.0.0.1:1/cb"], token_endpoint_auth_method: "none" };
 
 /** Start it; gives its URL when it listens. */
-async function start(folder: string, listen: string, environment: Record<string, string> = { MCP_EDGE_TOKEN_KEY: KEY }) {
-  const options = ["--config", join(folder, "mcp-edge.json"), "--state", join(folder, "state"), "--listen", listen];
+async function start(folder: string, listen: string, more: string[] = ["--dev"]) {
+  const options = ["--config", join(folder, "mcp-edge.json"), "--state", join(folder, "state"), "--listen", listen, ...more];
   const child = spawn(process.execPath, [SERVE, ...options], {
-    env: environment,
+    env: process.env["MCP_EDGE_BIN"] ? { MCP_EDGE_BIN: process.env["MCP_EDGE_BIN"] } : {},
     stdio: ["ignore", "pipe", "pipe"],
   });
   const [out, err]: [string[], string[]] = [[], []];
@@ -52,7 +51,7 @@ async function isClosed(url: string): Promise<void> {
 }
 
 test("it serves, logs, survives a crash with its state, and ends when asked", async () => {
-  const path = await folder('{ "identity": { "type": "local", "users": [] }, }');
+  const path = await folder('{ "mcpServers": {}, }');
   const first = await start(path, "127.0.0.1:0");
   assert.ok(first.url, first.err.join("\n"));
   assert.equal((await fetch(`${first.url}/health`)).status, 200);
@@ -92,9 +91,9 @@ test("it serves, logs, survives a crash with its state, and ends when asked", as
 
 test("wrong settings are refused at the start", async () => {
   const path = await folder("{}");
-  const { child, err, url } = await start(path, "127.0.0.1:0");
+  const { child, err, url } = await start(path, "127.0.0.1:0", []);
   assert.equal(url, undefined);
-  assert.equal(child.exitCode, 2);
-  assert.match(err.join("\n"), /^settings: identity: .*Fix:/);
+  assert.equal(child.exitCode, 1);
+  assert.match(err.join("\n"), /^mcp-edge: settings: identity: .*--dev/);
   await rm(path, { recursive: true });
 });

@@ -15,8 +15,16 @@ const STORE = [
 const TOKENS = ["validate", "list-grants", "revoke-grant", "delete-user"].map((name) => `mcp-edge:oauth/tokens@0.1.0#${name}`);
 const LIST = ["mcp-edge:upstreams/upstreams@0.1.0#list"];
 
-/** What each component's functions wait for, and which of its functions are waited for. */
-export const COMPONENTS: Record<Name, { asyncImports: string[]; asyncExports: string[] }> = {
+/** What a component's functions wait for, and which of its functions are waited for. */
+export interface Waits {
+  asyncImports: string[];
+  asyncExports: string[];
+}
+
+/** A component that only has `wasi:http/handler` and WASI. */
+export const SINGLE: Waits = { asyncImports: STORE, asyncExports: [] };
+
+export const COMPONENTS: Record<Name, Waits> = {
   router: { asyncImports: [...STORE, ...TOKENS], asyncExports: [] },
   oauth: { asyncImports: STORE, asyncExports: TOKENS },
   session: { asyncImports: [...STORE, ...LIST], asyncExports: [] },

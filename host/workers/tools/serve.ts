@@ -1,6 +1,7 @@
-// npm run serve -- [--config FILE] [--listen ADDR] [--state DIR] [--dist DIR]
-// Runs the built Worker in the real workerd. Says `listening on http://…` on standard error when it is ready; what the Worker
-// logs comes on standard output. Ends with workerd, and workerd ends with it, however it ends.
+// npm run serve -- [--config FILE] [--listen ADDR] [--state DIR] [--dev] [--dist DIR] [--host PROGRAM]
+// Runs the built Worker in the real workerd, with the same options, settings and words as `mcp-edge serve`. Says `listening on
+// http://…` on standard error when it is ready; what the Worker logs comes on standard output. Ends with workerd, and workerd
+// ends with it, however it ends.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,7 +11,7 @@ import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import workerd from "workerd";
-import { bindings, orExplain, settingsFile, SettingsError } from "./settings.ts";
+import { askHost, bindingsOf, orExplain, SettingsError, type Values } from "./settings.ts";
 import { workerdConfig } from "./workerd.ts";
 
 const here = resolve(import.meta.dirname, "..");
@@ -33,19 +34,34 @@ async function main(): Promise<void> {
       config: { type: "string", default: "mcp-edge.json" },
       listen: { type: "string", default: "127.0.0.1:8787" },
       state: { type: "string", default: ".mcp-edge/workers" },
+      dev: { type: "boolean", default: false },
       dist: { type: "string", default: join(here, "dist") },
+      host: { type: "string", default: process.env["MCP_EDGE_BIN"] || resolve(here, "../../target/release/mcp-edge") },
     },
   });
   const listen = await withPort(values.listen);
-  const environment = bindings(await settingsFile(values.config), `http://${listen}`, process.env);
-
   const state = resolve(values.state);
+  const options = ["--config", values.config, "--listen", listen, "--state", state];
+  const told = askHost(values.host, values.dev ? [...options, "--dev"] : options);
+  if (told === undefined) {
+    process.exitCode = 1;
+    return;
+  }
+  const environment = bindingsOf(told.values);
+  introduce(told, state);
+
   const data = join(state, "objects");
   await mkdir(data, { recursive: true });
   const config = join(state, "workerd.capnp");
   const place = { folder: state, dist: resolve(values.dist), data, listen, bindings: Object.keys(environment) };
   await writeFile(config, await workerdConfig(place));
   run(config, environment, listen);
+}
+
+/** What `mcp-edge serve` says before it listens. */
+function introduce({ publicUrl, upstreams, devLogin }: Values, state: string): void {
+  console.error(`MCP endpoint ${publicUrl}/mcp, state in ${state}, upstreams: ${upstreams.join(", ") || "none"}`);
+  if (devLogin) console.error(`login \`dev\`, its password is in ${join(state, "dev-password")}`);
 }
 
 /** Start workerd, and end when it ends. */

@@ -3,13 +3,13 @@
 import { transpile as jco } from "@bytecodealliance/jco-transpile";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { COMPONENTS, type Name } from "./components.ts";
+import type { Waits } from "./components.ts";
 import { hoistModules, rewrite } from "./rewrite.ts";
 
-/** Transpile `{components}/{name}.wasm` into `out`. Gives the path of a module that exports `instantiate(imports)`. */
-export async function transpile(name: Name, components: string, out: string): Promise<string> {
-  const { asyncImports, asyncExports } = COMPONENTS[name];
-  const { files } = await jco(join(components, `${name}.wasm`), {
+/** Transpile a component's file into `out`. Gives the path of a module that exports `instantiate(imports)`. */
+export async function transpile(name: string, component: string, waits: Waits, out: string): Promise<string> {
+  const { asyncImports, asyncExports } = waits;
+  const { files } = await jco(component, {
     name,
     instantiation: "async",
     asyncMode: "jspi",
@@ -40,7 +40,7 @@ export async function transpile(name: Name, components: string, out: string): Pr
 }
 
 /** Core modules are imported, so they are compiled before the first request, and instantiated at once. */
-function entryModule(name: Name, cores: string[]): string {
+function entryModule(name: string, cores: string[]): string {
   const imports = cores.map((file, index) => `import core${index} from "./${file}";`);
   const table = cores.map((file, index) => `${JSON.stringify(file)}: core${index}`);
   return `${imports.join("\n")}

@@ -5,6 +5,7 @@ use crate::settings::{Person, Settings};
 use crate::{McpClient, Revision, artefacts, oauth, warm};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -16,6 +17,8 @@ pub enum HostKind {
     Wasmtime,
     /// `spin up`.
     Spin,
+    /// workerd with the Worker of `host/workers`.
+    Workers,
 }
 
 impl HostKind {
@@ -27,16 +30,27 @@ impl HostKind {
                 Some(_) => None,
                 None => Some("SKIPPED: no spin binary (set SPIN)"),
             },
+            Self::Workers => match worker() {
+                Some(_) => None,
+                None => Some(
+                    "SKIPPED: no Worker (`cargo xtask test --only workers` builds it and sets MCP_EDGE_NODE and MCP_EDGE_WORKERS_DIST)",
+                ),
+            },
         }
     }
 }
 
 /// The `spin` of `SPIN` or PATH.
-fn spin() -> Option<PathBuf> {
+pub fn spin() -> Option<PathBuf> {
     if let Some(spin) = std::env::var_os("SPIN") {
         return Some(spin.into());
     }
     std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join("spin")).find(|spin| spin.is_file())
+}
+
+/// Node, and the folder of the built Worker.
+fn worker() -> Option<(OsString, OsString)> {
+    Some((std::env::var_os("MCP_EDGE_NODE")?, std::env::var_os("MCP_EDGE_WORKERS_DIST")?))
 }
 
 /// A gateway with its state.
@@ -182,17 +196,38 @@ impl Launch<'_> {
                 answers(&url, &process).await?;
                 (process, url)
             }
+            HostKind::Workers => {
+                let mut process = Process::start(self.workers(&state)?, out, err)?;
+                let url = process.listening(skip).await?;
+                (process, url)
+            }
         };
         drop(starting);
         Ok(started)
     }
 
     fn wasmtime(&self, state: &Path) -> Result<Command> {
+        let mut command = Command::new(artefacts::host()?);
+        command.arg("serve").arg("--components").arg(artefacts::components()?);
+        self.options(&mut command, state)?;
+        Ok(command)
+    }
+
+    /// workerd. Its runner takes the options that our host takes, and asks our host what they mean.
+    fn workers(&self, state: &Path) -> Result<Command> {
+        let (node, dist) = worker().context("no Worker (set MCP_EDGE_NODE and MCP_EDGE_WORKERS_DIST)")?;
+        let mut command = Command::new(node);
+        command.arg(artefacts::root().join("host/workers/tools/serve.ts"));
+        command.arg("--dist").arg(dist).arg("--host").arg(artefacts::host()?);
+        self.options(&mut command, state)?;
+        Ok(command)
+    }
+
+    /// The options of `mcp-edge serve` and its environment.
+    fn options(&self, command: &mut Command, state: &Path) -> Result<()> {
         let config = self.folder.path().join("mcp-edge.json");
         std::fs::write(&config, self.settings.document())?;
-        let mut command = Command::new(artefacts::host()?);
-        command.arg("serve").arg("--config").arg(config).arg("--state").arg(state);
-        command.arg("--components").arg(artefacts::components()?);
+        command.arg("--config").arg(config).arg("--state").arg(state);
         command.args(["--listen", &format!("127.0.0.1:{}", self.port.unwrap_or(0))]);
         if self.dev {
             command.arg("--dev");
@@ -208,7 +243,7 @@ impl Launch<'_> {
             command.env_remove(variable);
         }
         command.envs(&self.settings.environment).current_dir(self.folder.path());
-        Ok(command)
+        Ok(())
     }
 
     /// Spin, with the settings in its variables as `spin.toml` names them.

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use harness::{HostKind, for_each_scenario, scenarios};
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 
 macro_rules! on_each_host {
     ($($module:ident :: $name:ident,)*) => {
@@ -28,19 +29,34 @@ macro_rules! on_each_host {
                 }
             )*
         }
+
+        mod workers {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() -> Result<()> {
+                    if skipped(HostKind::Workers) {
+                        return Ok(());
+                    }
+                    scenarios::$module::$name(HostKind::Workers).await
+                }
+            )*
+        }
     };
 }
 
 for_each_scenario!(on_each_host);
 
-/// Says so once, past the test runner's capture, so that nobody takes a skipped host for a tested one.
+/// Says so once for each host, past the test runner's capture, so that nobody takes a skipped host for a tested one.
 fn skipped(host: HostKind) -> bool {
-    static SAID: std::sync::Once = std::sync::Once::new();
+    static SAID: Mutex<Vec<&str>> = Mutex::new(Vec::new());
     let Some(reason) = host.missing() else {
         return false;
     };
-    SAID.call_once(|| {
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if !said.contains(&reason) {
+        said.push(reason);
         let _ = writeln!(std::io::stderr(), "{reason}");
-    });
+    }
     true
 }

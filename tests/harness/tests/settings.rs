@@ -154,6 +154,36 @@ async fn dev_makes_keys_and_a_login_and_keeps_them() -> Result<()> {
 }
 
 #[test]
+fn values_are_those_that_serve_would_serve_and_wrong_settings_are_refused_alike() -> Result<()> {
+    let folder = TempDir::new()?;
+    std::fs::write(
+        folder.path().join("mcp-edge.json"),
+        r#"{ "mcpServers": { "a": { "url": "https://a", "headers": { "X-Key": "${A_KEY}" } } } }"#,
+    )?;
+    let arguments = ["values", "--config", "mcp-edge.json", "--listen", "127.0.0.1:1234", "--state", "state"];
+    let dev = [&arguments[..], &["--dev"]].concat();
+    let (good, first) = run(&dev, folder.path(), &[("A_KEY", "hush")])?;
+    ensure!(good, "{first}");
+    let values: Value = serde_json::from_str(&first)?;
+    let document: Value = serde_json::from_str(values["values"]["settings"].as_str().context("settings")?)?;
+    ensure!(values["publicUrl"] == "http://127.0.0.1:1234" && document["publicUrl"] == values["publicUrl"], "{first}");
+    ensure!(values["devLogin"] == true && document["identity"]["users"][0]["name"] == "dev", "{first}");
+    ensure!(document["mcpServers"]["a"]["headers"]["X-Key"] == "${A_KEY}", "a reference is expanded: {first}");
+    ensure!(values["values"]["a_key"] == "hush" && values["upstreams"] == json!(["a"]), "{first}");
+    let again: Value = serde_json::from_str(&run(&dev, folder.path(), &[("A_KEY", "hush")])?.1)?;
+    let key = &values["values"]["token_key"];
+    ensure!(key.as_str().is_some_and(|key| key.len() >= 32) && again["values"]["token_key"] == *key, "another key");
+    let key = ("MCP_EDGE_TOKEN_KEY", "0123456789abcdef0123456789abcdef");
+    for (environment, expected) in
+        [(&[key][..], &["A_KEY", "not set"][..]), (&[key, ("A_KEY", "hush")], &["identity", "--dev"])]
+    {
+        let (good, output) = run(&arguments, folder.path(), environment)?;
+        ensure!(!good && expected.iter().all(|text| output.contains(text)), "{expected:?} is not in:\n{output}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_password_becomes_a_hash() -> Result<()> {
     use std::io::Write;
     let mut child = Command::new(artefacts::host()?)
