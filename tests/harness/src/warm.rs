@@ -5,10 +5,14 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// One start at a time: the second one finds what the first one has compiled.
 static STARTING: Mutex<()> = Mutex::const_new(());
+
+/// Copies begun by this process.
+static COPIES: AtomicU64 = AtomicU64::new(0);
 
 /// Take this while a gateway starts.
 pub async fn lock() -> MutexGuard<'static, ()> {
@@ -42,7 +46,9 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.path().extension().is_some_and(|extension| extension == "compiled") && !target.exists() {
-            let partial = to.join(format!("{}.copying", std::process::id()));
+            // Tests of one process come here side by side, and so do several processes.
+            let number = COPIES.fetch_add(1, Ordering::Relaxed);
+            let partial = to.join(format!("{}-{number}.copying", std::process::id()));
             fs::copy(entry.path(), &partial).with_context(|| entry.path().display().to_string())?;
             fs::rename(partial, target)?;
         }
