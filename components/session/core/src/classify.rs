@@ -15,7 +15,7 @@ use crate::request::HttpRequest;
 use shared_mcp::{Era, Message, Revision, header, meta};
 
 /// Methods that no legacy revision knows, so that a client that sends one has a modern request in mind.
-const MODERN_ONLY: [&str; 2] = ["server/discover", "subscriptions/listen"];
+pub(crate) const MODERN_ONLY: [&str; 2] = ["server/discover", "subscriptions/listen"];
 
 /// The era of a message.
 pub(crate) fn era(request: &HttpRequest, message: &Message<'_>) -> Result<Era, Refusal> {

@@ -2,6 +2,7 @@
 
 use crate::answer::{Out, header};
 use crate::calls::{self, NOTIFY_DEADLINE, Turn};
+use crate::classify::MODERN_ONLY;
 use crate::describe;
 use crate::errors::{self, Refusal, invalid_params};
 use crate::keys::SessionId;
@@ -15,9 +16,6 @@ use shared_mcp::{Era, Message, Object, Revision, code, header as mcp_header, res
 /// Most bytes of `clientInfo` and of `capabilities`: both are kept in the store for each session. Real ones have some
 /// hundred bytes; icons as data URLs may take more.
 const MAX_CLIENT: usize = 64 * 1024;
-
-/// Methods that only the modern era has; an upstream of that era would know them.
-const MODERN_ONLY: [&str; 2] = ["server/discover", "subscriptions/listen"];
 
 /// Serve a message of the legacy era.
 pub(crate) async fn serve<P: Ports>(
@@ -37,6 +35,7 @@ pub(crate) async fn serve<P: Ports>(
     match message {
         Message::Request { id, method, object, .. } => {
             let rpc = RpcRequest { id, method, object };
+            // An upstream of the modern era would know them.
             if MODERN_ONLY.contains(&rpc.method.as_str()) {
                 return Err(errors::no_method(&rpc.method));
             }
