@@ -22,6 +22,9 @@ pub struct Options {
     /// Address that the other host will listen on: the public URL if the settings name none.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
     listen: SocketAddr,
+    /// Public URL if the settings name none.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// Folder for the keys that --dev makes; must belong to you alone.
     #[arg(long, value_name = "DIR", default_value = ".mcp-edge")]
     state: PathBuf,
@@ -34,6 +37,9 @@ pub fn run(options: Options) -> Result<()> {
     let mut builder = Gateway::builder().listen(options.listen).state(options.state).dev(options.dev);
     if let Some(path) = options.config {
         builder = builder.settings_file(path);
+    }
+    if let Some(url) = options.public_url {
+        builder = builder.public_url(url);
     }
     println!("{}", shown(&builder.values()?));
     Ok(())
