@@ -48,6 +48,11 @@ impl tokens::Guest for Component {
             .map_err(|error| tokens::GrantError::Unavailable(error.to_string()))
     }
 
+    fn sweep(position: u64) -> Result<Option<u64>, tokens::GrantError> {
+        let world = World::of_now().map_err(grant_error)?;
+        oauth_core::sweep(&world.server(), position).map_err(|error| tokens::GrantError::Unavailable(error.to_string()))
+    }
+
     async fn refresh(grant_id: String) -> Result<tokens::ProviderToken, tokens::RefreshError> {
         let world = World::of_now().map_err(|error| tokens::RefreshError::Unavailable(error.to_string()))?;
         oauth_core::refresh(&world.server(), &grant_id)

@@ -116,7 +116,8 @@ fn lifetime(answer: &Fetched, max: u64) -> u64 {
     max_age.unwrap_or(DEFAULT_AGE).saturating_sub(age).clamp(MIN_AGE, max)
 }
 
-fn sweep(server: &Server, list: &List) -> Result<(), StoreError> {
+/// Look at a few of the oldest documents.
+pub fn sweep(server: &Server, list: &List) -> Result<bool, StoreError> {
     list.sweep(server.now, |entry| {
         if entry.at.saturating_add(SWEEP_AFTER) > server.now {
             return Ok(Fate::Stop);

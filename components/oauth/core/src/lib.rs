@@ -12,7 +12,7 @@
 //! | the token, revocation and introspection endpoints | `token`, `machine`, `pkce`, `revoke`, `introspect` |
 //! | connected apps, administration | `apps`, `users` |
 //! | what is asked of others | `outbound`, `fetched` |
-//! | grants, rotation, what is stored | `grants`, `records`, `list`, `credential`, `crypto`; layout in `STORE.md` |
+//! | grants, rotation, what is stored | `grants`, `records`, `list`, `sweep`, `credential`, `crypto`; layout in `STORE.md` |
 //! | the check of an access token | `validate` |
 //! | which error the outside sees | `errors` |
 
@@ -58,6 +58,7 @@ mod revoke;
 mod routes;
 mod scopes;
 mod settings;
+mod sweep;
 mod throttle;
 mod token;
 mod users;
@@ -73,6 +74,7 @@ pub use outbound::{Fetch, FetchError, Fetched, Outbound, Outside, Reach};
 pub use providers::{ProviderToken, RefreshError, refresh};
 pub use routes::{handle, not_set_up};
 pub use settings::{Settings, SettingsCache, SetupError};
+pub use sweep::sweep;
 pub use users::delete_user;
 pub use validate::{Principal, TokenError, validate};
 

@@ -79,8 +79,24 @@ impl<'a> List<'a> {
         Ok(entries)
     }
 
-    /// Look at a few of the oldest entries and let the caller decide about each.
-    pub fn sweep(&self, now: u64, mut fate: impl FnMut(&Entry) -> Result<Fate, StoreError>) -> Result<(), StoreError> {
+    /// Entries of up to `limit` numbers from `from` on, and the number behind them, if there are more.
+    pub fn page(&self, from: u64, limit: u64) -> Result<(Vec<Entry>, Option<u64>), StoreError> {
+        let (first, count) = self.span()?;
+        let start = from.max(first);
+        let end = start.saturating_add(limit);
+        let mut entries = Vec::new();
+        for number in start..end.min(count.saturating_add(1)) {
+            entries.extend(self.read(number)?);
+        }
+        Ok((entries, (end <= count).then_some(end)))
+    }
+
+    /// Look at a few of the oldest entries and let the caller decide about each. Whether it is worth doing again at once.
+    pub fn sweep(
+        &self,
+        now: u64,
+        mut fate: impl FnMut(&Entry) -> Result<Fate, StoreError>,
+    ) -> Result<bool, StoreError> {
         let (start, count) = self.span()?;
         let (mut first, mut looked) = (start, 0);
         let mut number = start;
@@ -112,7 +128,7 @@ impl<'a> List<'a> {
         if first > start {
             self.store.set(&self.key("first"), first.to_string().as_bytes())?;
         }
-        Ok(())
+        Ok(looked == SWEEP && first == number)
     }
 
     /// Delete all of it, after a look at each entry.

@@ -16,13 +16,18 @@ pub fn first_use(server: &Server, parts: &[&str]) -> Result<bool, StoreError> {
         return Ok(false);
     }
     let list = List::new(server.store, records::ONCE.into());
+    sweep(server, &list)?;
+    list.append(&Entry { id: name, at: server.now, also: None })?;
+    Ok(true)
+}
+
+/// Look at a few of the oldest uses.
+pub fn sweep(server: &Server, list: &List) -> Result<bool, StoreError> {
     list.sweep(server.now, |entry| {
         if entry.at.saturating_add(REMEMBERED) > server.now {
             return Ok(Fate::Stop);
         }
         server.store.delete(&records::once_key(&entry.id))?;
         Ok(Fate::Drop)
-    })?;
-    list.append(&Entry { id: name, at: server.now, also: None })?;
-    Ok(true)
+    })
 }

@@ -181,7 +181,7 @@ fn answer(server: &Server, client: &Client, secret: Option<&str>, token: Option<
 
 /// Look at a few of the oldest clients: those that are over are deleted, and where room is needed also young ones that
 /// were never used.
-fn sweep(server: &Server, list: &List, full: bool) -> Result<(), StoreError> {
+pub fn sweep(server: &Server, list: &List, full: bool) -> Result<bool, StoreError> {
     list.sweep(server.now, |entry| {
         let age = server.now.saturating_sub(entry.at);
         if age < if full { UNUSED } else { clients::lifetime(server) } {

@@ -29,18 +29,23 @@ pub fn note(server: &Server, person: &Person) -> Result<(), StoreError> {
         return Ok(());
     }
     let list = List::new(server.store, USERS.into());
+    sweep(server, &list)?;
+    let plain = serde_json::to_vec(person).unwrap_or_default();
+    let sealed = server.settings.keys.rest.seal(server.random(), user_hash.as_bytes(), &plain);
+    let record = UserRecord { person: crypto::base64(&sealed), at: server.now };
+    records::set(server.store, &records::user_key(&user_hash), &record)?;
+    list.append(&Entry { id: user_hash, at: server.now, also: None })
+}
+
+/// Look at a few of the oldest entries of the list.
+pub fn sweep(server: &Server, list: &List) -> Result<bool, StoreError> {
     list.sweep(server.now, |entry| {
         if entry.at.saturating_add(REQUEUE) > server.now {
             return Ok(Fate::Stop);
         }
         let there = server.store.get(&records::user_key(&entry.id))?.is_some();
         Ok(if there { Fate::Requeue } else { Fate::Drop })
-    })?;
-    let plain = serde_json::to_vec(person).unwrap_or_default();
-    let sealed = server.settings.keys.rest.seal(server.random(), user_hash.as_bytes(), &plain);
-    let record = UserRecord { person: crypto::base64(&sealed), at: server.now };
-    records::set(server.store, &records::user_key(&user_hash), &record)?;
-    list.append(&Entry { id: user_hash, at: server.now, also: None })
+    })
 }
 
 /// The users, newest first, by hash; who they are, unless the key they were sealed with is gone.

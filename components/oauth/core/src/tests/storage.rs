@@ -123,3 +123,66 @@ fn codes_that_nobody_redeemed_and_grants_that_ended_are_swept_by_later_approvals
     // Only the counters of the six new codes.
     assert_eq!(count("code"), 6);
 }
+
+/// All steps of a sweep; how many there were.
+fn sweep(bench: &Bench) -> u32 {
+    let (mut position, mut steps) = (Some(0), 0);
+    while let Some(at) = position {
+        position = crate::sweep(&bench.server(), at).unwrap();
+        steps += 1;
+        assert!(steps < 100, "no end");
+    }
+    steps
+}
+
+#[test]
+fn a_sweep_forgets_what_nobody_comes_past_any_more() {
+    let bench = Bench::new();
+    let client = bench.client();
+    for _ in 0..9 {
+        bench.client();
+    }
+    bench.code(&client);
+    for (user, password) in [("dev", "secret"), ("eve", "eve")] {
+        for _ in 0..6 {
+            let browser = Browser::new(&bench);
+            browser.log_in(&client, user, password);
+            bench.redeem(&client, &browser.approve(&Bench::query(&client, &[])));
+        }
+    }
+    for n in 0..9 {
+        crate::once::first_use(&bench.server(), &[&n.to_string()]).unwrap();
+    }
+    // Without the numbers of lists, which looking at a list makes, and what is bounded otherwise.
+    let lasting = || -> Vec<String> {
+        let passing = |key: &String| key.ends_with(":count") || key.ends_with(":first") || key.contains(":throttle:");
+        bench.keys().into_iter().filter(|key| !passing(key)).collect()
+    };
+    let before = lasting();
+    sweep(&bench);
+    assert!(lasting() == before, "nothing has ended");
+    bench.advance(200 * 24 * 3600);
+    assert!(sweep(&bench) > 2);
+    let left = lasting();
+    // The users are kept until somebody deletes them: their records, that they are known, their entries in the list.
+    let kinds: Vec<_> = left.iter().map(|key| key.split(':').nth(1).unwrap()).collect();
+    assert_eq!(kinds, ["user", "user", "user", "user", "users", "users"], "{left:?}");
+    assert_layout(&bench);
+}
+
+#[test]
+fn a_sweep_leaves_the_living_and_the_deleted_alone() {
+    let bench = Bench::new();
+    let client = bench.client();
+    let mut tokens = bench.tokens(&client);
+    for _ in 0..10 {
+        bench.advance(20 * 24 * 3600);
+        tokens = bench.refresh(&client, text(&tokens, "refresh_token")).1;
+        sweep(&bench);
+    }
+    assert!(bench.validate(&tokens).is_ok());
+    crate::delete_user(&bench.server(), "dev").unwrap();
+    let before = bench.keys();
+    sweep(&bench);
+    assert!(bench.keys().iter().all(|key| before.contains(key)), "a deleted user has records again");
+}
