@@ -224,5 +224,5 @@ fn check(server: &Server, name: &str, password: &str) -> Result<Person, Error> {
 /// The client's address as the host tells it. The last value counts: those before it may be the client's own.
 pub fn address(server: &Server, request: &Request) -> String {
     let header = server.settings.address_header.as_deref().unwrap_or_default();
-    request.header_values(header).next_back().unwrap_or("unknown").trim().into()
+    shared_settings::client_address(request.header_values(header).next_back().unwrap_or("unknown"))
 }

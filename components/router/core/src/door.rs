@@ -216,7 +216,8 @@ impl Door {
         let Some(address) = address.filter(|address| address.len() <= MAX_ADDRESS) else {
             return Ok(());
         };
-        match limit::count(store, rate, route.name(), &format!("ip:{address}"), clock.now()) {
+        let who = format!("ip:{}", shared_settings::client_address(address));
+        match limit::count(store, rate, route.name(), &who, clock.now()) {
             Ok(Outcome::Pass) => Ok(()),
             Ok(Outcome::Over { retry_after }) => Err(too_many(route, retry_after, "limit: address")),
             // Guessing passwords and codes must not become free when the store is down.

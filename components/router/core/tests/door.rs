@@ -162,6 +162,8 @@ fn limits_count_by_the_address_the_host_gives() {
     assert_eq!(answer.status, 429);
     assert!(header(&answer.headers, "retry-after").unwrap().parse::<u64>().unwrap() > 0);
     assert!(ask(&["192.0.2.2"]).is_ok());
+    // Spin's value has the port of the connection.
+    assert_eq!(ask(&["192.0.2.1:50012"]).unwrap_err().status, 429);
 }
 
 #[test]

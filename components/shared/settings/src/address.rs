@@ -4,7 +4,7 @@
 //! A component sees names and literals only. A name can lead anywhere, so the host asks [`is_public`] again about what it
 //! resolved to, and connects to that very address.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Names that lead nowhere on the public internet (RFC 6761, RFC 6762, RFC 8375, RFC 9476, and ICANN's list of names
 /// in private use).
@@ -81,9 +81,27 @@ pub fn is_public_host(host: &str) -> bool {
     !rest.is_empty() && is_name && !PRIVATE_SUFFIXES.iter().any(|suffix| top.eq_ignore_ascii_case(suffix))
 }
 
+/// The address in a value of the header that `client_address_header` names. Spin writes the port after it, which is another
+/// one for each connection: what counts by address must not count it.
+pub fn client_address(value: &str) -> String {
+    let value = value.trim();
+    value.parse::<SocketAddr>().map_or_else(|_| value.into(), |address| address.ip().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clients_address_has_no_port() {
+        let check = |value, expected| assert_eq!(client_address(value), expected);
+        check("192.0.2.1", "192.0.2.1");
+        check(" 192.0.2.1:50012 ", "192.0.2.1");
+        check("2001:db8::1", "2001:db8::1");
+        check("[2001:db8::1]:50012", "2001:db8::1");
+        check("unknown", "unknown");
+        check("", "");
+    }
 
     #[test]
     fn only_public_hosts_are_public() {

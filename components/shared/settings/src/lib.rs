@@ -15,7 +15,7 @@ mod scopes;
 mod secrets;
 mod upstreams;
 
-pub use address::{is_public, is_public_host};
+pub use address::{client_address, is_public, is_public_host};
 pub use document::{Document, Names, Problem, StoreSettings};
 pub use expand::{ExpandError, expand, references};
 pub use identity::{Claims, Identity, Provider, User};
