@@ -1,32 +1,20 @@
-// wasi:config/store 0.2.0-draft-2024-09-27 over the Worker's bindings.
+// wasi:config/store 0.2.0-draft-2024-09-27 over the settings and the Worker's bindings.
 
 import type { Imports } from "./component.ts";
 import { CLIENT_ADDRESS } from "./client-address.ts";
+import { bindingOf, isOwn, isReserved } from "./names.ts";
 
-/** The bindings that hold settings and secrets. */
-export interface ConfigEnv {
-  /** The settings document: JSON text with `publicUrl` and `identity`. */
-  SETTINGS?: string;
-  /** Secret of at least 32 bytes. */
-  MCP_EDGE_TOKEN_KEY?: string;
-  /** What each `${NAME}` of the settings stands for, under its name. */
-  [reference: string]: unknown;
-}
+/** The bindings that hold keys, and what each `${NAME}` of the settings stands for, under its name. */
+export type ConfigEnv = Record<string, unknown>;
 
-/** Names that are not those of references, and where they are. */
-const OWN: Record<string, (env: ConfigEnv) => unknown> = {
-  settings: (env) => env.SETTINGS,
-  token_key: (env) => env.MCP_EDGE_TOKEN_KEY,
-  token_key_previous: (env) => env["MCP_EDGE_TOKEN_KEY_PREVIOUS"],
-  user_key: (env) => env["MCP_EDGE_USER_KEY"],
-  cookie_key: (env) => env["MCP_EDGE_COOKIE_KEY"],
-  cookie_key_previous: (env) => env["MCP_EDGE_COOKIE_KEY_PREVIOUS"],
-  client_address_header: () => CLIENT_ADDRESS,
-};
-
-export function config(env: ConfigEnv): Imports {
+/** `settings` gives the text of the document as it is now. */
+export function config(env: ConfigEnv, settings: () => string | undefined): Imports {
   const value = (name: string): string | undefined => {
-    const found = OWN[name] ? OWN[name](env) : env[name.toUpperCase()];
+    if (name === "settings") return settings();
+    if (name === "client_address_header") return CLIENT_ADDRESS;
+    // Whatever a document says, a key is not to be had under the name of its binding.
+    if (!isOwn(name) && isReserved(name)) return undefined;
+    const found = env[bindingOf(name)];
     return typeof found === "string" ? found : undefined;
   };
   return {

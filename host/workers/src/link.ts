@@ -7,7 +7,7 @@ import { instantiate as newRouter } from "component:router";
 import { instantiate as newSession } from "component:session";
 import { exported, type Exports, type GuestStream, type Imports, type Interface } from "./component.ts";
 
-const TOKENS = ["validate", "listGrants", "revokeGrant", "deleteUser", "refresh"];
+const TOKENS = ["validate", "listGrants", "revokeGrant", "deleteUser", "refresh", "sweep"];
 const UPSTREAMS = "mcp-edge:upstreams/upstreams";
 
 /** A fresh router with everything behind it; gives its `wasi:http/handler`. */
@@ -22,6 +22,11 @@ export async function link(base: Imports): Promise<Interface> {
     "mcp-edge:session/endpoint": forward(session, "mcp-edge:session/endpoint", ["handle"]),
   });
   return exported(router, "wasi:http/handler");
+}
+
+/** A fresh `oauth` alone; gives its `mcp-edge:oauth/tokens`. */
+export async function tokens(base: Imports): Promise<Interface> {
+  return exported(await newOauth(base), "mcp-edge:oauth/tokens");
 }
 
 /** Made at the first call, and one for all. */

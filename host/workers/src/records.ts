@@ -1,15 +1,13 @@
 // Keys and values in the SQLite database of one Durable Object. Everything here is synchronous, so nothing comes in between.
 
+import { FORGET_AFTER, FORGET_EARLIER } from "./retention.ts";
+
 /** Largest and smallest number of a counter: `s64`. */
 const MAX = 2n ** 63n - 1n;
 const MIN = -(2n ** 63n);
 
 /** Seconds in a day. */
 const DAY = 86_400;
-
-/** After this long without being read or written a record is garbage, in seconds: longer than the longest lifetime that the
- * settings allow (a refresh token's, 365 days). Components delete what they know to be over long before. */
-export const FORGET_AFTER = 400 * DAY;
 
 /** Why a change was refused; one of a closed set of texts, the same on every host of mcp-edge. */
 export class Refused extends Error {}
@@ -71,9 +69,12 @@ export class Records {
     return this.keys("", 1).length === 0;
   }
 
-  /** Delete what nobody used for [`FORGET_AFTER`]. */
+  /** Delete what nobody used for too long (retention.ts). */
   sweep(): void {
-    this.#rows("DELETE FROM records WHERE used < ?", this.#today() - FORGET_AFTER / DAY);
+    this.#rows("DELETE FROM records WHERE used < ?", this.#today() - FORGET_AFTER);
+    for (const [shape, days] of FORGET_EARLIER) {
+      this.#rows("DELETE FROM records WHERE used < ? AND key GLOB ?", this.#today() - days, shape);
+    }
   }
 
   #rows(query: string, ...values: (string | number | Uint8Array)[]): Record<string, unknown>[] {

@@ -8,6 +8,13 @@ import { DIRECTORY, VOLATILE } from "./shards.ts";
 /** How often an object looks for garbage, in milliseconds. */
 const SWEEP_EVERY = 24 * 3600 * 1000;
 
+/** Between two steps of the components' sweep, in milliseconds. A step is an alarm of its own, so that none meets the platform's
+ * limits of time and of calls. */
+const STEP_EVERY = 1000;
+
+/** Where the directory keeps how far the components' sweep has come. */
+const POSITION = "position";
+
 /** An answer, or why there is none: one of the texts that every host of mcp-edge gives. Not an exception, since those lose
  * their class on the way and are logged as failures of the object. */
 export type Answer<T> = { ok: T } | { refused: string };
@@ -17,13 +24,13 @@ export interface ShardEnv {
   STATE: DurableObjectNamespace<Shard>;
 }
 
-export class Shard extends DurableObject<ShardEnv> {
+export class Shard<Env extends ShardEnv = ShardEnv> extends DurableObject<Env> {
   #records: Records;
   #counters = new Counters();
   /** Whether the directory knows this object. */
   #known: boolean;
 
-  constructor(ctx: DurableObjectState, env: ShardEnv) {
+  constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#records = new Records(ctx.storage.sql, () => Date.now() / 1000);
     this.#known = !this.#records.isEmpty();
@@ -65,8 +72,9 @@ export class Shard extends DurableObject<ShardEnv> {
   override async alarm(): Promise<void> {
     this.#records.sweep();
     const name = this.ctx.id.name;
-    if (!this.#records.isEmpty() || name === undefined) {
-      await this.ctx.storage.setAlarm(Date.now() + SWEEP_EVERY);
+    const goesOn = name === DIRECTORY && (await this.#step());
+    if (goesOn || !this.#records.isEmpty() || name === undefined) {
+      await this.ctx.storage.setAlarm(Date.now() + (goesOn ? STEP_EVERY : SWEEP_EVERY));
       return;
     }
     await this.#directory().delete(name);
@@ -81,6 +89,26 @@ export class Shard extends DurableObject<ShardEnv> {
       this.#records = new Records(this.ctx.storage.sql, () => Date.now() / 1000);
       this.#known = false;
     });
+  }
+
+  /** One step of what components sweep themselves: takes a position (0 at the beginning) and gives the next one, or nothing at the
+   * end. */
+  protected async sweep(_position: bigint): Promise<bigint | undefined> {
+    return undefined;
+  }
+
+  /** A step of it; whether there is another one. After a failure it goes on there the next day. */
+  async #step(): Promise<boolean> {
+    const position = (await this.ctx.storage.get<bigint>(POSITION)) ?? 0n;
+    try {
+      const next = await this.sweep(position);
+      if (next === undefined) await this.ctx.storage.delete(POSITION);
+      else await this.ctx.storage.put(POSITION, next);
+      return next !== undefined;
+    } catch (error) {
+      console.error(`sweep: ${error instanceof Error ? error.stack : JSON.stringify(error)}`);
+      return false;
+    }
   }
 
   /** Before the first write: have the directory know of this object, and the alarm set. */

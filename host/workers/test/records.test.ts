@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Counters } from "../src/counters.ts";
-import { FORGET_AFTER, Records } from "../src/records.ts";
+import { Records } from "../src/records.ts";
+import { FORGET_AFTER } from "../src/retention.ts";
 import { sqlite } from "./sqlite.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -57,7 +58,7 @@ test("sweeping deletes what nobody read or wrote for a long time, and nothing el
   let now = 1_000_000;
   const records = new Records(sqlite(), () => now);
   for (const key of ["read", "written", "idle"]) records.set(key, text(key));
-  now += FORGET_AFTER;
+  now += FORGET_AFTER * 86_400;
   records.sweep();
   records.get("read");
   records.set("written", text("again"));
@@ -65,6 +66,20 @@ test("sweeping deletes what nobody read or wrote for a long time, and nothing el
   now += 2 * 86_400;
   records.sweep();
   assert.deepEqual(records.keys("", 9), ["read", "written"]);
+});
+
+test("sessions and their conversations are forgotten when they cannot be alive any more", () => {
+  let now = 1_000_000;
+  const records = new Records(sqlite(), () => now);
+  const keys = ["oauth:token:t", "user:u:other:o", "user:u:session:idle", "user:u:session:used", "user:u:upstream:idle:demo"];
+  for (const key of keys) records.set(key, text("v"));
+  now += 2 * 86_400;
+  records.sweep();
+  assert.deepEqual(records.keys("", 9), keys);
+  records.get("user:u:session:used");
+  now += 86_400;
+  records.sweep();
+  assert.deepEqual(records.keys("", 9), ["oauth:token:t", "user:u:other:o", "user:u:session:used"]);
 });
 
 test("a flood of counters forgets only those that nobody touched", () => {

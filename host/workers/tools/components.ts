@@ -12,7 +12,7 @@ const STORE = [
   "wasi:keyvalue/store@0.2.0-draft2#[method]bucket.list-keys",
   "wasi:keyvalue/atomics@0.2.0-draft2#increment",
 ];
-const TOKENS = ["validate", "list-grants", "revoke-grant", "delete-user"].map((name) => `mcp-edge:oauth/tokens@0.1.0#${name}`);
+const TOKENS = ["validate", "list-grants", "revoke-grant", "delete-user"].map(ofTokens);
 const LIST = ["mcp-edge:upstreams/upstreams@0.1.0#list"];
 
 /** What a component's functions wait for, and which of its functions are waited for. */
@@ -26,7 +26,11 @@ export const SINGLE: Waits = { asyncImports: STORE, asyncExports: [] };
 
 export const COMPONENTS: Record<Name, Waits> = {
   router: { asyncImports: [...STORE, ...TOKENS], asyncExports: [] },
-  oauth: { asyncImports: STORE, asyncExports: TOKENS },
+  oauth: { asyncImports: STORE, asyncExports: [...TOKENS, ofTokens("sweep")] },
   session: { asyncImports: [...STORE, ...LIST], asyncExports: [] },
   connector: { asyncImports: STORE, asyncExports: LIST },
 };
+
+function ofTokens(name: string): string {
+  return `mcp-edge:oauth/tokens@0.1.0#${name}`;
+}

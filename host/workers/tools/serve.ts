@@ -11,7 +11,7 @@ import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import workerd from "workerd";
-import { askHost, bindingsOf, orExplain, SettingsError, type Values } from "./settings.ts";
+import { askHost, bindingsOf, HOST, orExplain, SettingsError, type Values } from "./settings.ts";
 import { workerdConfig } from "./workerd.ts";
 
 const here = resolve(import.meta.dirname, "..");
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
       state: { type: "string", default: ".mcp-edge/workers" },
       dev: { type: "boolean", default: false },
       dist: { type: "string", default: join(here, "dist") },
-      host: { type: "string", default: process.env["MCP_EDGE_BIN"] || resolve(here, "../../target/release/mcp-edge") },
+      host: { type: "string", default: HOST },
     },
   });
   const listen = await withPort(values.listen);
