@@ -1,9 +1,9 @@
-//! The official clients, each through login, consent, lists, calls and progress, against the running gateway.
+//! The official clients, each through login, consent, lists, calls and progress, against the running gateway on our host and on workerd.
 //!
-//! They need Node and Python packages, which `cargo xtask test` installs.
+//! They need Node and Python packages and the Worker, which `cargo xtask test` installs and builds.
 
 use anyhow::{Context, Result, bail, ensure};
-use harness::{ALICE, Gateway, Settings, Upstream, artefacts};
+use harness::{ALICE, Gateway, HostKind, Settings, Upstream, artefacts};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tokio::process::Command;
@@ -46,11 +46,17 @@ fn python(script: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// Run a client against a gateway in front of this upstream and check its report.
-async fn check(command: Result<Command>, mode: &str, upstream: &[&str], expected: Expected) -> Result<()> {
+/// Run a client against a gateway on this host, in front of this upstream, and check its report.
+async fn check(
+    host: HostKind,
+    command: Result<Command>,
+    mode: &str,
+    upstream: &[&str],
+    expected: Expected,
+) -> Result<()> {
     let mut command = command?;
     let upstream = Upstream::start(&[&["--set", "fixtures"], upstream].concat()).await?;
-    let gateway = Gateway::start(Settings::new().upstream("fix", upstream.url())).await?;
+    let gateway = Gateway::start_on(host, Settings::new().upstream("fix", upstream.url())).await?;
     command.args([gateway.mcp_url().as_str(), "fix_", ALICE.name, ALICE.password]).env("MODE", mode).kill_on_drop(true);
     let output =
         tokio::time::timeout(harness::PATIENCE, command.output()).await.context("the client does not end")??;
@@ -87,43 +93,45 @@ async fn check(command: Result<Command>, mode: &str, upstream: &[&str], expected
     Ok(())
 }
 
-#[tokio::test]
-async fn typescript_1() -> Result<()> {
-    check(node("client-v1.mjs"), "", &[], SESSION).await
+/// The tests, once for each host.
+macro_rules! on_each_host {
+    ($($name:ident($host:ident) $test:block)*) => {
+        mod wasmtime {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $name() -> Result<()> {
+                    let $host = HostKind::Wasmtime;
+                    $test
+                }
+            )*
+        }
+
+        mod workers {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $name() -> Result<()> {
+                    let $host = HostKind::Workers;
+                    // `cargo xtask test` builds it; nobody is to take a skipped host for a tested one.
+                    ensure!($host.missing().is_none(), "{}", $host.missing().unwrap_or_default());
+                    $test
+                }
+            )*
+        }
+    };
 }
 
-#[tokio::test]
-async fn typescript_2_legacy() -> Result<()> {
-    check(node("client-v2.mjs"), "legacy", &[], SESSION).await
-}
-
-#[tokio::test]
-async fn typescript_2_auto() -> Result<()> {
-    check(node("client-v2.mjs"), "auto", &[], STATELESS).await
-}
-
-#[tokio::test]
-async fn typescript_2_pinned_to_2026() -> Result<()> {
-    check(node("client-v2.mjs"), "2026-07-28", &[], STATELESS).await
-}
-
-#[tokio::test]
-async fn python_2_legacy() -> Result<()> {
-    check(python("client.py"), "legacy", &[], SESSION).await
-}
-
-#[tokio::test]
-async fn python_2_auto() -> Result<()> {
-    check(python("client.py"), "auto", &[], STATELESS).await
-}
-
-#[tokio::test]
-async fn python_2_pinned_to_2026() -> Result<()> {
-    check(python("client.py"), "2026-07-28", &[], STATELESS).await
-}
-
-#[tokio::test]
-async fn clients_of_either_era_use_an_upstream_of_the_same_era_only() -> Result<()> {
-    check(node("client-v1.mjs"), "", &["--era", "2025"], SESSION).await?;
-    check(node("client-v2.mjs"), "2026-07-28", &["--era", "2026"], STATELESS).await
+on_each_host! {
+    typescript_1(host) { check(host, node("client-v1.mjs"), "", &[], SESSION).await }
+    typescript_2_legacy(host) { check(host, node("client-v2.mjs"), "legacy", &[], SESSION).await }
+    typescript_2_auto(host) { check(host, node("client-v2.mjs"), "auto", &[], STATELESS).await }
+    typescript_2_pinned_to_2026(host) { check(host, node("client-v2.mjs"), "2026-07-28", &[], STATELESS).await }
+    python_2_legacy(host) { check(host, python("client.py"), "legacy", &[], SESSION).await }
+    python_2_auto(host) { check(host, python("client.py"), "auto", &[], STATELESS).await }
+    python_2_pinned_to_2026(host) { check(host, python("client.py"), "2026-07-28", &[], STATELESS).await }
+    clients_of_either_era_use_an_upstream_of_the_same_era_only(host) {
+        check(host, node("client-v1.mjs"), "", &["--era", "2025"], SESSION).await?;
+        check(host, node("client-v2.mjs"), "2026-07-28", &["--era", "2026"], STATELESS).await
+    }
 }

@@ -37,6 +37,10 @@ pub struct Document {
     pub allowed_origins: Vec<String>,
 }
 
+/// The keys of a [`Document`].
+pub(crate) const SECTIONS: [&str; 9] =
+    ["$schema", "publicUrl", "store", "identity", "oauth", "mcpServers", "names", "limits", "allowedOrigins"];
+
 /// Where state is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -116,6 +120,20 @@ mod tests {
     fn problems(document: serde_json::Value) -> Vec<String> {
         let document: Document = serde_json::from_value(document).unwrap();
         document.problems().iter().map(|p| p.path.clone()).collect()
+    }
+
+    #[test]
+    fn the_keys_are_those_of_the_type() {
+        let error = serde_json::from_value::<Document>(json!({ "?": 1 })).unwrap_err().to_string();
+        let expected = SECTIONS.map(|key| format!("`{key}`")).join(", ");
+        assert!(error.contains(&format!("expected one of {expected}")), "{error}");
+        let read = |document: serde_json::Value| {
+            let text = document.to_string();
+            let config: shared_ports::memory::MemoryConfig = [(crate::DOCUMENT, text.as_str())].into_iter().collect();
+            crate::read::<serde_json::Value>(&config, &["names"])
+        };
+        assert_eq!(read(json!({ "names": "bare", "limits": {} })), Ok(json!({ "names": "bare" })));
+        assert_eq!(read(json!({ "names": "bare", "limit": {} })), Err(crate::SettingsError::Unknown("limit".into())));
     }
 
     #[test]

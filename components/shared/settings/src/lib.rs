@@ -46,12 +46,16 @@ pub enum SettingsError {
     /// The document is not what it should be.
     #[error("settings: {0}")]
     Invalid(String),
+    /// The document has a part that nobody knows: most likely a slip of the pen.
+    #[error("settings: {0}: unknown key: here are known {known}", known = document::SECTIONS.join(", "))]
+    Unknown(String),
     /// A `${NAME}` cannot be expanded.
     #[error("settings: {0}")]
     Expand(#[from] ExpandError),
 }
 
-/// Read the named top-level sections of the document into `T`, with every `${NAME}` in them expanded through `config`.
+/// Read the named top-level sections of the document into `T`, with every `${NAME}` in them expanded through `config`. A
+/// document with a section that nobody knows is refused.
 /// `mcpServers` is left as it is: its entries are expanded one by one, so that one missing secret costs one upstream.
 pub fn read<T: DeserializeOwned>(config: &impl Config, sections: &[&str]) -> Result<T, SettingsError> {
     let text = config.value(DOCUMENT)?.ok_or(SettingsError::Missing)?;
@@ -59,6 +63,10 @@ pub fn read<T: DeserializeOwned>(config: &impl Config, sections: &[&str]) -> Res
     let Value::Object(mut document) = document else {
         return Err(SettingsError::Invalid("the document is not an object".into()));
     };
+    // Not every host looks at settings, and a misspelt `limits` would be no limits.
+    if let Some(key) = document.keys().find(|key| !document::SECTIONS.contains(&key.as_str())) {
+        return Err(SettingsError::Unknown(key.clone()));
+    }
     let mut wanted = serde_json::Map::new();
     for section in sections {
         if let Some(mut value) = document.remove(*section) {
