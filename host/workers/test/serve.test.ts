@@ -1,7 +1,7 @@
 // The built Worker in the real workerd. What it does for users is tested by tests/harness, on every host alike.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,6 +10,9 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 
 const SERVE = join(import.meta.dirname, "../tools/serve.ts");
+const SECRETS = join(import.meta.dirname, "../tools/secrets.ts");
+const HASH =
+  "$argon2id$v=19$m=19456,t=2,p=1$wNDV3MhvE/F/wNMAkUf13w$DAGZwpevlfUlvIIgKVrO5KCtn5A8CDGl1kU1RwA094c";
 const CLIENT = { client_name: "test", redirect_uris: ["http://127.0.0.1:1/cb"], token_endpoint_auth_method: "none" };
 
 /** Start it; gives its URL when it listens. */
@@ -95,5 +98,36 @@ test("wrong settings are refused at the start", async () => {
   assert.equal(url, undefined);
   assert.equal(child.exitCode, 1);
   assert.match(err.join("\n"), /^mcp-edge: settings: identity: .*--dev/);
+  await rm(path, { recursive: true });
+});
+
+test("secrets are what the host would serve, and wrong settings are refused in its words", async () => {
+  const path = await folder('{ "mcpServers": { "a": { "url": "https://a", "headers": { "X-Key": "${A_KEY}" } } } }');
+  const users = { identity: { type: "local", users: [{ name: "a", passwordHash: HASH }] } };
+  const program = process.env["MCP_EDGE_BIN"] ? { MCP_EDGE_BIN: process.env["MCP_EDGE_BIN"] } : {};
+  const run = (environment: Record<string, string>, ...more: string[]) =>
+    spawnSync(process.execPath, [SECRETS, "--config", join(path, "mcp-edge.json"), ...more], {
+      env: { ...program, ...environment },
+      cwd: path,
+      encoding: "utf8",
+    });
+  const good = { MCP_EDGE_TOKEN_KEY: "k".repeat(32), A_KEY: "hush", OTHER: "o" };
+  const url = ["--public-url", "https://mcp.example.com"];
+  const check = (environment: Record<string, string>, options: string[], expected: RegExp) => {
+    const { status, stdout, stderr } = run(environment, ...options);
+    assert.ok(status !== 0 && stdout === "", stdout);
+    assert.match(stderr, expected);
+  };
+  check(good, url, /identity/);
+  const settings = { ...users, mcpServers: { a: { url: "https://a", headers: { "X-Key": "${A_KEY}" } } } };
+  await writeFile(join(path, "mcp-edge.json"), JSON.stringify(settings));
+  check({ ...good, MCP_EDGE_TOKEN_KEY: "short" }, url, /MCP_EDGE_TOKEN_KEY.*32 bytes/);
+  check({ MCP_EDGE_TOKEN_KEY: good.MCP_EDGE_TOKEN_KEY }, url, /A_KEY.*not set/);
+  check(good, ["--public-url", "https://mcp.example.com/"], /--public-url.*without a path/);
+  check(good, [], /--public-url https/);
+  const { stdout, stderr } = run(good, ...url);
+  const secrets = JSON.parse(stdout || stderr) as Record<string, string>;
+  assert.deepEqual(Object.keys(secrets).sort(), ["A_KEY", "MCP_EDGE_TOKEN_KEY", "SETTINGS"]);
+  assert.deepEqual(JSON.parse(String(secrets["SETTINGS"])), { ...settings, publicUrl: "https://mcp.example.com" });
   await rm(path, { recursive: true });
 });
