@@ -87,14 +87,20 @@ fn native() -> Result<()> {
     ui::step("Build the demo server", || run(&mut cargo(["build", "--release", "-p", "upstream"])))
 }
 
+/// All of it, and for spin.dependencies.toml what Spin does not compose itself.
 fn compose(artefacts: &Artefacts) -> Result<()> {
-    ui::step(&format!("Compose {}", shown(&artefacts.composed)), || {
-        let fresh = artefacts.composed.with_extension("wasm.new");
+    compose_from("router", artefacts, &artefacts.composed)?;
+    compose_from("session", artefacts, &artefacts.component("session-connector"))
+}
+
+fn compose_from(entry: &str, artefacts: &Artefacts, composed: &Path) -> Result<()> {
+    ui::step(&format!("Compose {}", shown(composed)), || {
+        let fresh = composed.with_extension("wasm.new");
         let mut compose = Command::new(&artefacts.host);
-        compose.current_dir(root()).arg("compose");
+        compose.current_dir(root()).arg("compose").args(["--entry", entry]);
         compose.arg("--components").arg(&artefacts.components).arg("--out").arg(&fresh);
         read(&mut compose)?;
-        copy_if_changed(&fresh, &artefacts.composed)?;
+        copy_if_changed(&fresh, composed)?;
         fs::remove_file(&fresh).with_context(|| format!("cannot remove {}", shown(&fresh)))
     })
 }

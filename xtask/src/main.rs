@@ -18,6 +18,7 @@ mod process;
 mod run;
 mod serve;
 mod size;
+mod spin;
 mod target;
 mod test;
 mod tools;

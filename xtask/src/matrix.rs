@@ -7,7 +7,8 @@ use clap::Args;
 
 use crate::{
     build,
-    run::{cargo, exists, root, stream},
+    run::{cargo, root, stream},
+    spin::Spin,
     test::environment,
     ui,
     workers::Worker,
@@ -36,10 +37,11 @@ const STORE_CASES: &str = "tests/harness/tests/store.rs";
 const STORE: &str = "store";
 
 /// The module of the tests, and the backend's name.
-const BACKENDS: [(&str, &str); 4] = [
+const BACKENDS: [(&str, &str); 5] = [
     ("memory", "wasmtime, memory"),
     ("redb", "wasmtime, redb"),
     ("spin", "Spin, SQLite"),
+    ("spin_redis", "Spin, Redis"),
     ("workers", "workerd, Durable Objects"),
 ];
 
@@ -56,10 +58,9 @@ pub fn matrix(options: &Options) -> Result<ExitCode> {
     let mut command =
         cargo(["test", "--release", "--no-fail-fast", "-p", "harness", "--test", "hosts", "--test", "store"]);
     command.envs(environment(&artefacts)).envs(worker.environment(worker.contract()?));
-    if let Some(reason) = no_spin() {
-        command.args(["--", "--skip", "spin::"]);
-        results.absent.insert("spin", reason);
-    }
+    let spin = Spin::find();
+    command.envs(spin.environment()).arg("--").args(spin.skips());
+    results.absent.extend(spin.absent);
     let run = ui::step("Run every scenario on every host", || stream(&mut command, |line| results.read(line)));
     if results.cells.is_empty() {
         run?;
@@ -69,12 +70,6 @@ pub fn matrix(options: &Options) -> Result<ExitCode> {
     ui::note(FILE);
     let red = results.cells.values().any(|passed| !passed);
     Ok(if red { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// Why nothing can run on Spin here; none where it can.
-pub fn no_spin() -> Option<&'static str> {
-    let there = std::env::var_os("SPIN").is_some() || exists("spin");
-    (!there).then_some("no spin on PATH, and SPIN does not name one")
 }
 
 /// Names of the scenarios in the file and in the harness must be the same; results are not looked at.
@@ -158,7 +153,7 @@ struct Results {
     /// Why, by `host::name`: the first line of the error.
     reasons: BTreeMap<String, String>,
     /// Hosts that were not there, and why.
-    absent: BTreeMap<&'static str, &'static str>,
+    absent: BTreeMap<&'static str, String>,
     /// The test whose output is being read.
     failing: Option<String>,
 }
@@ -245,7 +240,7 @@ mod tests {
         let list = "x! { }\non_each_backend! {\n memory Memory: one two;\n redb Redb: one three;\n}\nfn two() {}";
         assert_eq!(cases(list), ["one", "two", "three"]);
         let mut results = Results::default();
-        results.absent.insert("spin", "no spin");
+        results.absent.insert("spin", "no spin".to_owned());
         for line in [
             "test wasmtime::one_holds ... ok",
             "test wasmtime::two_holds ... ok",

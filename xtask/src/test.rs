@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use crate::{
     build::{self, Artefacts},
-    layers, lints,
-    matrix::{self, no_spin},
+    layers, lints, matrix,
     run::{cargo, exists, read, run, stream},
+    spin::Spin,
     tools::Tools,
     ui,
     workers::Worker,
@@ -43,7 +43,7 @@ enum Layer {
     Gateway,
     /// The Worker of host/workers in the real workerd, with the scenarios of the whole gateway.
     Workers,
-    /// Official MCP clients (TypeScript and Python) and other programs against the whole gateway.
+    /// Official MCP clients (TypeScript and Python) and other programs against the whole gateway, on our host and on workerd.
     Clients,
     /// Clippy with warnings as errors; nothing in a component may panic.
     Lints,
@@ -102,11 +102,11 @@ fn run_layer(layer: Layer, so_far: &mut Progress) -> Result<()> {
                 );
                 // A layer of its own.
                 command.args(["--", "--skip", "workers::"]);
-                if let Some(reason) = no_spin() {
-                    so_far.skipped.push(format!("the gateway on Spin: {reason}"));
-                    // Each would end at once and count as passed.
-                    command.args(["--skip", "spin::"]);
-                }
+                let spin = Spin::find();
+                command.envs(spin.environment()).args(spin.skips());
+                so_far
+                    .skipped
+                    .extend(spin.absent.iter().map(|(module, reason)| format!("tests {module}::…: {reason}")));
                 cargo_test(&mut command, so_far)
             })
         }
@@ -134,11 +134,12 @@ fn run_layer(layer: Layer, so_far: &mut Progress) -> Result<()> {
             }
             let artefacts = so_far.build()?;
             let tools = Tools::install()?;
+            let worker = Worker::build(&artefacts)?;
             ui::step("Tests with real clients", || {
                 let mut command = native("harness", &artefacts);
                 command.args(targets.iter().flat_map(|name| ["--test", name]));
                 command.env("MCP_EDGE_NODE", &tools.node).env("MCP_EDGE_PYTHON", &tools.python);
-                command.env("MCP_EDGE_E2E_MODULES", &tools.modules);
+                command.env("MCP_EDGE_E2E_MODULES", &tools.modules).env("MCP_EDGE_WORKERS_DIST", &worker.dist);
                 cargo_test(&mut command, so_far)
             })
         }

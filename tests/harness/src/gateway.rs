@@ -2,11 +2,12 @@
 
 use crate::process::{Lines, Process};
 use crate::settings::{Person, Settings};
-use crate::{McpClient, Revision, artefacts, oauth, warm};
+use crate::{McpClient, Revision, artefacts, oauth, spin, warm};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -15,8 +16,10 @@ use tempfile::TempDir;
 pub enum HostKind {
     /// Our host.
     Wasmtime,
-    /// `spin up`.
+    /// `spin up` with the composed component (`spin.toml`).
     Spin,
+    /// `spin up` with the single components, which Spin composes (`spin.dependencies.toml`).
+    SpinDependencies,
     /// workerd with the Worker of `host/workers`.
     Workers,
 }
@@ -26,7 +29,7 @@ impl HostKind {
     pub fn missing(self) -> Option<&'static str> {
         match self {
             Self::Wasmtime => None,
-            Self::Spin => match spin() {
+            Self::Spin | Self::SpinDependencies => match spin::binary() {
                 Some(_) => None,
                 None => Some("SKIPPED: no spin binary (set SPIN)"),
             },
@@ -38,14 +41,6 @@ impl HostKind {
             },
         }
     }
-}
-
-/// The `spin` of `SPIN` or PATH.
-pub fn spin() -> Option<PathBuf> {
-    if let Some(spin) = std::env::var_os("SPIN") {
-        return Some(spin.into());
-    }
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join("spin")).find(|spin| spin.is_file())
 }
 
 /// Node, and the folder of the built Worker.
@@ -126,17 +121,24 @@ impl Gateway {
         Ok(())
     }
 
-    /// The log lines on standard output so far.
+    /// The log lines so far.
     pub fn log(&self) -> Vec<Value> {
-        self.process.out.all().iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.components_output().all().iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// Wait for a log line.
     pub async fn logged(&self, find: impl Fn(&Value) -> bool) -> Result<Value> {
-        self.process
-            .out
+        self.components_output()
             .wait_for(|lines| lines.iter().filter_map(|line| serde_json::from_str(line).ok()).find(|line| find(line)))
             .await
+    }
+
+    /// Where the components' standard output goes.
+    fn components_output(&self) -> &Lines {
+        match self.kind {
+            HostKind::Spin | HostKind::SpinDependencies => &self.process.err,
+            HostKind::Wasmtime | HostKind::Workers => &self.process.out,
+        }
     }
 
     /// Everything the host has written, to both outputs.
@@ -189,13 +191,8 @@ impl Launch<'_> {
                 warm::keep(&state)?;
                 (process, url)
             }
-            HostKind::Spin => {
-                let port = self.port.map_or_else(free_port, Ok)?;
-                let process = Process::start(self.spin(&state, port)?, out, err)?;
-                let url = format!("http://127.0.0.1:{port}");
-                answers(&url, &process).await?;
-                (process, url)
-            }
+            HostKind::Spin => self.spin("spin.toml", &state, out, err).await?,
+            HostKind::SpinDependencies => self.spin("spin.dependencies.toml", &state, out, err).await?,
             HostKind::Workers => {
                 let mut process = Process::start(self.workers(&state)?, out, err)?;
                 let url = process.listening(skip).await?;
@@ -246,36 +243,22 @@ impl Launch<'_> {
         Ok(())
     }
 
-    /// Spin, with the settings in its variables as `spin.toml` names them.
-    fn spin(&self, state: &Path, port: u16) -> Result<Command> {
-        artefacts::components()?;
+    /// Spin, with a manifest of the repository.
+    async fn spin(&self, manifest: &str, state: &Path, out: Lines, err: Lines) -> Result<(Process, String)> {
+        let port = self.port.map_or_else(spin::free_port, Ok)?;
         let mut document: Value = serde_json::from_str(&self.settings.document())?;
-        document["publicUrl"] = format!("http://127.0.0.1:{port}").into();
-        let mut command = Command::new(spin().context("no spin binary (set SPIN)")?);
-        command.arg("up").arg("--from").arg(artefacts::root().join("spin.toml"));
-        command.args(["--listen", &format!("127.0.0.1:{port}")]).arg("--state-dir").arg(state);
-        command.env("SPIN_VARIABLE_SETTINGS", document.to_string());
+        if document["publicUrl"].is_null() {
+            document["publicUrl"] = format!("http://127.0.0.1:{port}").into();
+        }
+        let mut variables = BTreeMap::from([("settings".to_owned(), document.to_string())]);
         for (name, value) in &self.settings.environment {
-            command.env(format!("SPIN_VARIABLE_{}", name.strip_prefix("MCP_EDGE_").unwrap_or(name)), value);
+            variables.insert(name.strip_prefix("MCP_EDGE_").unwrap_or(name).to_lowercase(), value.clone());
         }
-        Ok(command)
-    }
-}
-
-/// A port that is free now; for hosts that cannot tell which one they took.
-fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-/// Wait until `GET /health` says 200; for hosts that do not say when they listen.
-async fn answers(url: &str, process: &Process) -> Result<()> {
-    let http = crate::http::Http::new();
-    let deadline = tokio::time::Instant::now() + crate::PATIENCE;
-    loop {
-        if http.get(&format!("{url}/health")).await.is_ok_and(|answer| answer.status == 200) {
-            return Ok(());
-        }
-        ensure!(tokio::time::Instant::now() < deadline, "{url} does not answer:\n{}", process.err.all().join("\n"));
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let file = self.folder.path().join("spin.toml");
+        std::fs::write(&file, spin::manifest(manifest, &artefacts::components()?, variables.keys())?)?;
+        let launch = spin::Launch { manifest: &file, state, port, runtime_config: None, variables };
+        let process = launch.run(out, err).await?;
+        spin::healthy(&launch.url(), &process).await?;
+        Ok((process, launch.url()))
     }
 }

@@ -54,6 +54,7 @@ impl Lines {
 /// A running process. It is killed when dropped.
 pub struct Process {
     child: Child,
+    with_children: bool,
     /// Standard output.
     pub out: Lines,
     /// Standard error.
@@ -69,21 +70,29 @@ impl Process {
         let mut child = command.spawn().with_context(|| shown)?;
         out.follow(child.stdout.take().context("stdout")?);
         err.follow(child.stderr.take().context("stderr")?);
-        Ok(Self { child, out, err })
+        Ok(Self { child, with_children: false, out, err })
     }
 
-    /// Wait for `listening on http://…`, in one of the outputs after `skip` lines of standard error, and return the URL.
+    /// What it has started is killed with it, since it would go on by itself.
+    pub fn with_children(mut self) -> Self {
+        self.with_children = true;
+        self
+    }
+
+    /// Wait for `listening on http://…`, after `skip` lines of standard error, and return the URL.
     pub async fn listening(&mut self, skip: usize) -> Result<String> {
-        let err = self.err.clone();
-        let line = err.wait_for(|lines| {
-            lines.iter().skip(skip).find_map(|line| line.split_once("listening on ").map(|(_, rest)| rest.to_owned()))
+        let url = self.said(&self.err.clone(), skip, "listening on ").await?;
+        let url = url.split_whitespace().next().context("listening on what?")?;
+        Ok(url.trim_end_matches(['/', '.', ',']).to_owned())
+    }
+
+    /// Wait for a line with `text` in one of the outputs, after `skip` lines, and return what follows.
+    pub async fn said(&mut self, output: &Lines, skip: usize, text: &str) -> Result<String> {
+        let line = output.wait_for(|lines| {
+            lines.iter().skip(skip).find_map(|line| line.split_once(text).map(|(_, rest)| rest.to_owned()))
         });
         tokio::select! {
-            line = line => {
-                let url = line?;
-                let url = url.split_whitespace().next().context("listening on what?")?;
-                Ok(url.trim_end_matches(['/', '.', ',']).to_owned())
-            }
+            line = line => line,
             status = self.child.wait() => {
                 // Its last words may still be on the way.
                 tokio::task::yield_now().await;
@@ -94,7 +103,24 @@ impl Process {
 
     /// Kill it, as a crash or `kill -9` does.
     pub async fn kill_9(&mut self) -> Result<()> {
+        if self.kill_children() {
+            // It ends when it has seen that they are gone, and with them what they held.
+            timeout(PATIENCE, self.child.wait()).await.context("outlives its children")??;
+            return Ok(());
+        }
         self.child.kill().await.context("kill -9")
+    }
+
+    /// Whether there were any to kill.
+    fn kill_children(&self) -> bool {
+        let Some(parent) = self.child.id().filter(|_| self.with_children) else {
+            return false;
+        };
+        let children = children(parent);
+        for child in &children {
+            let _ = std::process::Command::new("kill").args(["-KILL", child]).stderr(Stdio::null()).status();
+        }
+        !children.is_empty()
     }
 
     /// End it by SIGTERM and wait.
@@ -105,4 +131,19 @@ impl Process {
         }
         timeout(PATIENCE, self.child.wait()).await.context("does not end after SIGTERM")?.context("wait")
     }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill_children();
+    }
+}
+
+/// Process ids, by `ps`, which every Unix has.
+fn children(parent: u32) -> Vec<String> {
+    let parent = parent.to_string();
+    let output = std::process::Command::new("ps").args(["-A", "-o", "pid=", "-o", "ppid="]).output();
+    let table = output.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let rows = table.lines().filter_map(|line| line.trim().split_once(char::is_whitespace));
+    rows.filter(|(_, its_parent)| its_parent.trim() == parent).map(|(child, _)| child.to_owned()).collect()
 }

@@ -4,16 +4,16 @@ use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use harness::http::Http;
 use harness::process::{Lines, Process};
-use harness::{PATIENCE, artefacts};
+use harness::redis::{self, Redis};
+use harness::{artefacts, spin as spin_up};
 use mcp_edge::compose::Part;
 use mcp_edge::{Environment, Running};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
 use tempfile::TempDir;
 
 /// What keeps the values.
@@ -25,6 +25,8 @@ enum Backend {
     Redb,
     /// Spin's default, SQLite.
     Spin,
+    /// Spin with a Redis server.
+    SpinRedis,
     /// workerd's Durable Objects.
     Workers,
 }
@@ -50,6 +52,7 @@ on_each_backend! {
     memory Memory: every_case_holds twenty_at_once_get_twenty_numbers;
     redb Redb: every_case_holds twenty_at_once_get_twenty_numbers what_was_written_outlives_a_restart;
     spin Spin: every_case_holds twenty_at_once_get_twenty_numbers what_was_written_outlives_a_restart;
+    spin_redis SpinRedis: every_case_holds twenty_at_once_get_twenty_numbers what_was_written_outlives_a_restart;
     workers Workers: every_case_holds twenty_at_once_get_twenty_numbers what_was_written_outlives_a_restart;
 }
 
@@ -95,6 +98,8 @@ async fn what_was_written_outlives_a_restart(backend: Backend) -> Result<()> {
 struct Subject {
     url: String,
     runs: Runs,
+    /// What it keeps the values in, where that is a program of its own.
+    redis: Option<Redis>,
 }
 
 enum Runs {
@@ -108,7 +113,11 @@ impl Subject {
         match backend {
             Backend::Memory => Self::ours(json!({ "store": { "type": "memory" } }), folder).await,
             Backend::Redb => Self::ours(json!({}), folder).await,
-            Backend::Spin => Self::spin(folder).await,
+            Backend::Spin => Self::spin(folder, None).await,
+            Backend::SpinRedis => {
+                let redis = Redis::start(&folder.join("redis")).await?;
+                Self::spin(folder, Some(redis)).await
+            }
             Backend::Workers => Self::workers(folder).await,
         }
     }
@@ -124,7 +133,7 @@ impl Subject {
             .environment(Environment::of([("MCP_EDGE_DEV_PASSWORD", "test")]))
             .start()
             .await?;
-        Ok(Self { url: format!("http://{}", running.address()), runs: Runs::Here(running) })
+        Ok(Self { url: format!("http://{}", running.address()), runs: Runs::Here(running), redis: None })
     }
 
     async fn workers(folder: &Path) -> Result<Self> {
@@ -137,10 +146,10 @@ impl Subject {
         command.arg("--state").arg(folder.join("state")).args(["--listen", "127.0.0.1:0"]);
         let mut process = Process::start(command, Lines::default(), Lines::default())?;
         let url = process.listening(0).await?;
-        Ok(Self { url, runs: Runs::There(process) })
+        Ok(Self { url, runs: Runs::There(process), redis: None })
     }
 
-    async fn spin(folder: &Path) -> Result<Self> {
+    async fn spin(folder: &Path, redis: Option<Redis>) -> Result<Self> {
         let manifest = folder.join("spin.toml");
         std::fs::write(
             &manifest,
@@ -151,19 +160,19 @@ impl Subject {
                 component()
             ),
         )?;
-        let listen = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let mut command = Command::new(spin().context("no spin")?);
-        command.arg("up").arg("--from").arg(manifest).args(["--listen", &listen]);
-        command.arg("--state-dir").arg(folder.join("state"));
-        let process = Process::start(command, Lines::default(), Lines::default())?;
-        let subject = Self { url: format!("http://{listen}"), runs: Runs::There(process) };
-        let answers = async {
-            while subject.ask("/suite").await.is_err() {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+        let runtime_config = match &redis {
+            Some(redis) => Some(redis.runtime_config(folder)?),
+            None => None,
         };
-        tokio::time::timeout(PATIENCE, answers).await.context("Spin does not answer")?;
-        Ok(subject)
+        let launch = spin_up::Launch {
+            manifest: &manifest,
+            state: &folder.join("state"),
+            port: spin_up::free_port()?,
+            runtime_config: runtime_config.as_deref(),
+            variables: BTreeMap::new(),
+        };
+        let process = launch.run(Lines::default(), Lines::default()).await?;
+        Ok(Self { url: launch.url(), runs: Runs::There(process), redis })
     }
 
     async fn ask(&self, target: &str) -> Result<Value> {
@@ -176,7 +185,10 @@ impl Subject {
             Runs::Here(running) => running.stop().await,
             Runs::There(mut process) => process.kill_9().await?,
         }
-        Ok(())
+        match self.redis {
+            Some(redis) => redis.kill_9().await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -201,13 +213,10 @@ fn worker() -> Option<(PathBuf, PathBuf)> {
     Some((std::env::var_os("MCP_EDGE_NODE")?.into(), std::env::var_os("MCP_EDGE_CONTRACT_DIST")?.into()))
 }
 
-fn spin() -> Option<PathBuf> {
-    harness::gateway::spin()
-}
-
 fn skipped(backend: Backend) -> bool {
     let reason = match backend {
-        Backend::Spin if spin().is_none() => "SKIPPED: no spin binary (set SPIN)",
+        Backend::Spin | Backend::SpinRedis if spin_up::binary().is_none() => "SKIPPED: no spin binary (set SPIN)",
+        Backend::SpinRedis if redis::binary().is_none() => "SKIPPED: no redis-server (set REDIS_SERVER)",
         Backend::Workers if worker().is_none() => {
             "SKIPPED: no Worker (`cargo xtask test --only workers` builds it and sets MCP_EDGE_NODE and MCP_EDGE_CONTRACT_DIST)"
         }

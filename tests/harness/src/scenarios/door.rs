@@ -127,6 +127,24 @@ pub async fn a_limit_is_told_with_the_time_to_wait(host: HostKind) -> Result<()>
     Ok(())
 }
 
+/// A client's address is what its connection says: not a new one for each connection, and not what a header says.
+pub async fn an_address_is_limited_whatever_headers_say(host: HostKind) -> Result<()> {
+    const LIMIT: usize = 3;
+    let settings = Settings::new().with("/limits/mcp/perIp", json!(format!("{LIMIT}/600s")));
+    let gateway = Gateway::start_on(host, settings).await?;
+    // The header of our host and of Workers, Spin's, Cloudflare's, and those of proxies.
+    let names = ["mcp-edge-client-address", "spin-client-addr", "cf-connecting-ip", "x-forwarded-for", "x-real-ip"];
+    for request_number in 0..2 * LIMIT {
+        let address = format!("192.0.2.{request_number}");
+        let headers = names.map(|name| (name, address.as_str()));
+        // A connection of its own, so that the client's port is another one.
+        let answer = Http::new().send(request(Method::POST, &gateway.mcp_url(), &headers, "{}")?).await?;
+        let expected = if request_number < LIMIT { 401 } else { 429 };
+        ensure!(answer.status == expected, "request {request_number}: {}", answer.status);
+    }
+    Ok(())
+}
+
 /// Unknown paths and methods.
 pub async fn what_is_not_there_is_404(host: HostKind) -> Result<()> {
     let gateway = Gateway::start_on(host, Settings::new()).await?;

@@ -32,6 +32,7 @@ macro_rules! for_each_scenario {
             door::a_body_over_the_cap_is_refused,
             door::a_token_counts_only_in_its_header,
             door::a_limit_is_told_with_the_time_to_wait,
+            door::an_address_is_limited_whatever_headers_say,
             door::what_is_not_there_is_404,
             catalogue::both_eras_list_and_call,
             catalogue::names_are_bare_where_the_settings_say_so,
