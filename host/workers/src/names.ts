@@ -21,8 +21,8 @@ export function isOwn(name: string): boolean {
 
 /** Whether a `${NAME}` would get at something of the gateway's own. */
 export function isReserved(reference: string): boolean {
-  const name = reference.toLowerCase();
-  return isOwn(name) || BINDINGS.includes(reference.toUpperCase()) || KEYS.some((key) => name === bindingOf(key).toLowerCase());
+  const binding = reference.toUpperCase();
+  return isOwn(reference.toLowerCase()) || BINDINGS.includes(binding) || KEYS.some((key) => binding === bindingOf(key));
 }
 
 /** The names behind every `${` of the value's strings, whatever follows them. */

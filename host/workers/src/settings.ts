@@ -24,7 +24,7 @@ export interface Kv {
 }
 
 /** A part of a listing. */
-export type Page = { keys: { name: string }[]; list_complete: true } | { keys: { name: string }[]; list_complete: false; cursor: string };
+export type Page = { keys: { name: string }[] } & ({ list_complete: true } | { list_complete: false; cursor: string });
 
 type Json = Record<string, unknown>;
 

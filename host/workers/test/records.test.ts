@@ -71,7 +71,13 @@ test("sweeping deletes what nobody read or wrote for a long time, and nothing el
 test("sessions and their conversations are forgotten when they cannot be alive any more", () => {
   let now = 1_000_000;
   const records = new Records(sqlite(), () => now);
-  const keys = ["oauth:token:t", "user:u:other:o", "user:u:session:idle", "user:u:session:used", "user:u:upstream:idle:demo"];
+  const keys = [
+    "oauth:token:t",
+    "user:u:other:o",
+    "user:u:session:idle",
+    "user:u:session:used",
+    "user:u:upstream:idle:demo",
+  ];
   for (const key of keys) records.set(key, text("v"));
   now += 2 * 86_400;
   records.sweep();
