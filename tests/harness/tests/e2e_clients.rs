@@ -95,7 +95,7 @@ async fn check(
 
 /// The tests, once for each host.
 macro_rules! on_each_host {
-    ($($name:ident($host:ident) $test:block)*) => {
+    ($($name:ident($host:ident) => $test:expr;)*) => {
         mod wasmtime {
             use super::*;
             $(
@@ -123,15 +123,15 @@ macro_rules! on_each_host {
 }
 
 on_each_host! {
-    typescript_1(host) { check(host, node("client-v1.mjs"), "", &[], SESSION).await }
-    typescript_2_legacy(host) { check(host, node("client-v2.mjs"), "legacy", &[], SESSION).await }
-    typescript_2_auto(host) { check(host, node("client-v2.mjs"), "auto", &[], STATELESS).await }
-    typescript_2_pinned_to_2026(host) { check(host, node("client-v2.mjs"), "2026-07-28", &[], STATELESS).await }
-    python_2_legacy(host) { check(host, python("client.py"), "legacy", &[], SESSION).await }
-    python_2_auto(host) { check(host, python("client.py"), "auto", &[], STATELESS).await }
-    python_2_pinned_to_2026(host) { check(host, python("client.py"), "2026-07-28", &[], STATELESS).await }
-    clients_of_either_era_use_an_upstream_of_the_same_era_only(host) {
+    typescript_1(host) => check(host, node("client-v1.mjs"), "", &[], SESSION).await;
+    typescript_2_legacy(host) => check(host, node("client-v2.mjs"), "legacy", &[], SESSION).await;
+    typescript_2_auto(host) => check(host, node("client-v2.mjs"), "auto", &[], STATELESS).await;
+    typescript_2_pinned_to_2026(host) => check(host, node("client-v2.mjs"), "2026-07-28", &[], STATELESS).await;
+    python_2_legacy(host) => check(host, python("client.py"), "legacy", &[], SESSION).await;
+    python_2_auto(host) => check(host, python("client.py"), "auto", &[], STATELESS).await;
+    python_2_pinned_to_2026(host) => check(host, python("client.py"), "2026-07-28", &[], STATELESS).await;
+    clients_of_either_era_use_an_upstream_of_the_same_era_only(host) => {
         check(host, node("client-v1.mjs"), "", &["--era", "2025"], SESSION).await?;
         check(host, node("client-v2.mjs"), "2026-07-28", &["--era", "2026"], STATELESS).await
-    }
+    };
 }

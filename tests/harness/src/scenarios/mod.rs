@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod door;
 pub mod oauth;
 pub mod restart;
+pub mod start;
 pub mod streams;
 pub mod trouble;
 
@@ -52,6 +53,7 @@ macro_rules! for_each_scenario {
             apart::no_token_of_a_client_reaches_an_upstream,
             apart::credentials_go_to_their_upstream_only,
             apart::one_call_is_one_request_upstream,
+            start::wrong_settings_are_refused_at_start,
             restart::everybody_goes_on_after_a_crash,
             restart::everybody_goes_on_after_a_stop,
             restart::a_code_used_before_a_crash_stays_used,

@@ -90,6 +90,12 @@ impl Oauth {
         world.mcp_edge_oauth_tokens().call_delete_user(&mut store, subject).await.map_err(wasmtime_error)
     }
 
+    async fn sweep(&self, position: u64) -> Result<Result<Option<u64>, GrantError>> {
+        let mut store = self.single.store();
+        let world = instance(&self.single, &mut store).await?;
+        world.mcp_edge_oauth_tokens().call_sweep(&mut store, position).await.map_err(wasmtime_error)
+    }
+
     pub async fn refresh(&self, grant: &str) -> Result<Result<ProviderToken, RefreshError>> {
         let mut store = self.single.store();
         let world = instance(&self.single, &mut store).await?;
@@ -266,6 +272,36 @@ async fn grants_are_listed_and_ended_one_by_one_by_their_owner() -> Result<()> {
         oauth.broken.store(true, Ordering::Relaxed);
         ensure!(matches!(oauth.list_grants("alice").await?, Err(GrantError::Unavailable(_))));
         ensure!(matches!(oauth.revoke_grant("alice", &left[0].id).await?, Err(GrantError::Unavailable(_))));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_sweep_goes_through_all_and_forgets_only_what_has_ended() -> Result<()> {
+    local(async {
+        let oauth = Oauth::start().await?;
+        let client = oauth.client().await?;
+        let tokens = client.log_in(ALICE).await?;
+        let sweep = async || {
+            let mut position = Some(0);
+            while let Some(at) = position {
+                position = oauth.sweep(at).await?.map_err(|e| anyhow!("{e:?}"))?;
+            }
+            anyhow::Ok(oauth.single.services.store.keys(None)?.keys)
+        };
+        let is_grant =
+            |key: &String| ["oauth:grant:", "oauth:token:", "oauth:refresh:"].iter().any(|p| key.starts_with(p));
+        ensure!(sweep().await?.iter().any(is_grant));
+        ensure!(oauth.validate(&tokens.access, &oauth.resource()).await?.is_ok(), "swept too early");
+        oauth.time.store(200 * 24 * 3600, Ordering::Relaxed);
+        let left = sweep().await?;
+        ensure!(!left.iter().any(is_grant), "{left:?}");
+        oauth.broken.store(true, Ordering::Relaxed);
+        for position in [0, 1] {
+            let answer = oauth.sweep(position).await?;
+            ensure!(matches!(answer, Err(GrantError::Unavailable(_))), "{answer:?}");
+        }
         Ok(())
     })
     .await
