@@ -12,7 +12,7 @@ use crate::http::{Request, Response};
 use crate::login::{Carried, Login};
 use crate::people::Person;
 use crate::records::{CodeRecord, GrantRecord, Props};
-use crate::{Server, approval, clients, pages, users};
+use crate::{Server, approval, clients, consent_page, users};
 
 /// The page for a request. `query` is the request's query string; `ticked` are the boxes that are ticked at first, all of
 /// them if it is `None`.
@@ -27,12 +27,12 @@ pub fn page(
 ) -> Response {
     // Sealed and bound to the login, it is also what no other site can make: the CSRF token.
     let carried = Carried::seal(server, "consent", &authorize::target(query), &login.session);
-    let skills = ask.scopes.iter().map(|name| pages::Skill {
+    let skills = ask.scopes.iter().map(|name| consent_page::Skill {
         name,
         meaning: server.settings.scopes.meaning(name).unwrap_or(name),
         ticked: ticked.is_none_or(|ticked| ticked.contains(name)),
     });
-    pages::consent(recipient, &skills.collect::<Vec<_>>(), &login.person.name, &carried, notice)
+    consent_page::consent(recipient, &skills.collect::<Vec<_>>(), &login.person.name, &carried, notice)
 }
 
 /// `POST /oauth/consent`.

@@ -25,6 +25,7 @@ mod client_auth;
 mod client_metadata;
 mod clients;
 mod consent;
+mod consent_page;
 mod cookies;
 mod credential;
 mod crypto;
