@@ -5,7 +5,7 @@ use crate::plugins::config::ConfigValues;
 use crate::plugins::keyvalue::Store;
 use crate::plugins::keyvalue::memory::MemoryBackend;
 use crate::plugins::keyvalue::redb::{OpenError, RedbBackend};
-use crate::plugins::outbound::Outbound;
+use crate::plugins::outbound::{Outbound, Trust, TrustError};
 use crate::runtime::cache::{self, Origin};
 use crate::runtime::{Clock, LogSink, Runtime, Services};
 use crate::serve::Server;
@@ -52,6 +52,7 @@ impl Gateway {
             source: Source::None,
             components: Components::Beside,
             dev: false,
+            trust: None,
             environment: Environment::process(),
             clock: Clock::default(),
             log: LogSink::discard(),
@@ -67,6 +68,7 @@ pub struct GatewayBuilder {
     source: Source,
     components: Components,
     dev: bool,
+    trust: Option<PathBuf>,
     environment: Environment,
     clock: Clock,
     log: LogSink,
@@ -129,6 +131,12 @@ impl GatewayBuilder {
         self
     }
 
+    /// PEM file with certificate authorities that outbound requests trust besides those that Mozilla trusts. Default: none.
+    pub fn trust(mut self, path: impl Into<PathBuf>) -> Self {
+        self.trust = Some(path.into());
+        self
+    }
+
     /// Where `${NAME}`, keys and passwords come from. Default: the process's environment.
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
@@ -157,6 +165,10 @@ impl GatewayBuilder {
     pub async fn start(self) -> Result<Running, StartError> {
         let Prepared { settings, keys, login } = self.prepare()?;
         let parts = self.read_parts()?;
+        let trust = match &self.trust {
+            Some(path) => Trust::default().and_file(path)?,
+            None => Trust::default(),
+        };
 
         // Before the seconds that compiling may take, so that a taken port is known at once.
         let listener = TcpListener::bind(self.listen).await.map_err(|error| StartError::Listen(self.listen, error))?;
@@ -182,7 +194,7 @@ impl GatewayBuilder {
         let services = Services {
             store,
             config: Arc::new(config),
-            outbound: Arc::new(Outbound::new().map_err(StartError::Tls)?),
+            outbound: Arc::new(Outbound::new(&trust).map_err(StartError::Tls)?),
             clock: self.clock,
             log: self.log,
             events: self.events,
@@ -401,6 +413,9 @@ pub enum StartError {
     /// This program does not know where it is.
     #[error("this program's own path is unknown: give --components FOLDER")]
     Program(#[source] io::Error),
+    /// The file with further certificate authorities is no good.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// TLS for outbound requests cannot be set up.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
