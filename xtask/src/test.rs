@@ -12,10 +12,11 @@ use serde_json::Value;
 
 use crate::{
     build::{self, Artefacts},
+    chromium::chromium,
     layers, lints,
     matrix::{self, no_spin},
-    run::{cargo, exists, read, run, stream},
-    tools::Tools,
+    run::{cargo, exists, read, root, run, stream},
+    tools::{self, Tools},
     ui,
     workers::Worker,
 };
@@ -45,6 +46,8 @@ enum Layer {
     Workers,
     /// Official MCP clients (TypeScript and Python) and other programs against the whole gateway.
     Clients,
+    /// The pages, in Chromium.
+    Pages,
     /// Clippy with warnings as errors; nothing in a component may panic.
     Lints,
 }
@@ -98,7 +101,7 @@ fn run_layer(layer: Layer, so_far: &mut Progress) -> Result<()> {
                 let mut command = native("harness", &artefacts);
                 command.args(["--lib", "--bins"]);
                 command.args(
-                    harness_tests()?.iter().filter(|name| !is_client_test(name)).flat_map(|name| ["--test", name]),
+                    harness_tests()?.iter().filter(|name| !has_own_layer(name)).flat_map(|name| ["--test", name]),
                 );
                 // A layer of its own.
                 command.args(["--", "--skip", "workers::"]);
@@ -142,6 +145,22 @@ fn run_layer(layer: Layer, so_far: &mut Progress) -> Result<()> {
                 cargo_test(&mut command, so_far)
             })
         }
+        Layer::Pages => {
+            let artefacts = so_far.build()?;
+            let (node, chromium) =
+                ui::step("Get Node, npm packages and Chromium (below .cache and tests/browser)", || {
+                    let node = tools::node()?;
+                    tools::modules(&node, &root().join("tests/browser"), &["--ignore-scripts"])?;
+                    Ok((node, chromium()?))
+                })?;
+            ui::step("Tests of the pages in a browser", || {
+                let mut command = native("harness", &artefacts);
+                // What Node says is the report.
+                command.args(["--test", PAGES, "--", "--nocapture"]);
+                command.env("MCP_EDGE_NODE", node).env("MCP_EDGE_CHROMIUM", chromium);
+                cargo_test(&mut command, so_far)
+            })
+        }
         Layer::Lints => {
             ui::step("Clippy: rules and xtask", lints::rules)?;
             ui::step("Clippy: components", lints::components)?;
@@ -169,6 +188,14 @@ fn native(package: &str, artefacts: &Artefacts) -> Command {
 /// Test targets with programs that are not part of this repository.
 fn is_client_test(name: &str) -> bool {
     name.starts_with("e2e")
+}
+
+/// The test target with a browser.
+const PAGES: &str = "pages";
+
+/// Test targets that need more than what is built here.
+fn has_own_layer(name: &str) -> bool {
+    is_client_test(name) || name == PAGES
 }
 
 /// Names of the integration tests of the harness.

@@ -86,7 +86,7 @@ fn list(grants: &[Grant], scopes: &Scopes, action: &str, hidden: &str) -> String
             None => String::new(),
         };
         format!(
-            "<article>{tile}<div><h2>{name}</h2><p class=\"soft\">Since {since}{from}. Ends {until} unless it is used.</p>\
+            "<article>{tile}<div><h2>{name}</h2><p class=\"soft\">Since {since}{from}. Ends {until} unless used.</p>\
              <ul>{skills}</ul></div><form method=\"post\" action=\"{action}\">{hidden}\
              <button class=\"danger\" type=\"submit\" name=\"end\" value=\"{id}\" aria-label=\"End access of {name}\">End access</button></form></article>",
             tile = tile(name),
