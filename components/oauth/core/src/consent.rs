@@ -39,7 +39,7 @@ pub fn page(
 pub async fn consent(server: &Server<'_>, request: &Request, body: &[u8]) -> Result<Response, Error> {
     let form = Form::parse(body)?;
     let carried = Carried::open(server, "consent", form.one("request")?)?;
-    let Some(login) = Login::of(server, request) else { return Ok(authorize::again(&carried.target)) };
+    let Some(login) = Login::of(server, request)? else { return Ok(authorize::again(&carried.target)) };
     if !crypto::same(login.session.as_bytes(), carried.bound_to.as_bytes()) {
         return Err(Error::ForeignForm);
     }
@@ -85,7 +85,7 @@ pub fn issue_code(
     let code = Credential::mint(&server.settings.keys, Kind::Code, id, &server.random());
     let Person { subject, roles, tenant, .. } = login.person.clone();
     let props = Props { subject, authenticated_at: login.at, roles, tenant };
-    let user_hash = server.settings.keys.user_hash(&props.subject);
+    let user_hash = &login.user_hash;
     let record = CodeRecord {
         grant: GrantRecord {
             client_id: recipient.client.id.clone(),
@@ -102,9 +102,9 @@ pub fn issue_code(
         expires_at: server.now + u64::from(server.settings.oauth.code_seconds),
     };
     clients::note_use(server, &recipient.client)?;
-    users::note(server, &login.person)?;
-    grants::store_code(server, &code, &record)?;
+    users::note(server, &login.person, user_hash)?;
+    grants::store_code(server, &code, &record, &login.person.subject)?;
     let (grant_id, client_id) = (&id.to_string(), &recipient.client.id);
-    server.audit.record(&Event::Approved { grant_id, client_id, user_hash: &user_hash });
+    server.audit.record(&Event::Approved { grant_id, client_id, user_hash });
     Ok(code)
 }

@@ -53,7 +53,7 @@ pub fn consent(recipient: &Recipient, skills: &[Skill], user: &str, carried: &st
          {warning}{notice}\
          <form method=\"post\" action=\"/oauth/consent\"><input type=\"hidden\" name=\"request\" value=\"{carried}\">\
          <fieldset><legend>It may</legend><div class=\"skills\">{boxes}</div></fieldset>\
-         <dl><dt>The answer goes to</dt><dd>{place}</dd><dt>Exact address</dt><dd><code>{uri}</code></dd>\
+         <dl><dt>You go back to</dt><dd>{place}</dd><dt>Exact address</dt><dd><code>{uri}</code></dd>\
          <dt>About the app</dt><dd>{known_by}</dd></dl>\
          <div class=\"buttons\"><button type=\"submit\" name=\"action\" value=\"deny\">Cancel</button>\
          <button class=\"main\" type=\"submit\" name=\"action\" value=\"approve\">Allow</button></div></form>",

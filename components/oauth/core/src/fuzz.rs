@@ -10,7 +10,7 @@ use crate::jwt::Jwt;
 use crate::outbound::Reach;
 use crate::password::PasswordHash;
 use crate::redirect::{self, Target};
-use crate::{client_auth, pages};
+use crate::{client_auth, pages, uri};
 use shared_settings::{Secrets, is_public_host};
 
 /// A parser and what has to hold. Panics if it does not.
@@ -75,7 +75,7 @@ fn document(input: &[u8]) {
     }
     if documents::check_address(&text, Reach::Public).is_ok() {
         let host = text.strip_prefix("https://").and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
-        assert!(!host.contains('@') && is_public_host(redirect::host(host)), "{text}");
+        assert!(!host.contains('@') && is_public_host(uri::host(host)), "{text}");
     }
 }
 

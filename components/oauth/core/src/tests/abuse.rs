@@ -51,7 +51,7 @@ fn check(response: &Response, what: &str) {
     if response.header("content-type") == Some("text/html; charset=utf-8") {
         assert!(!String::from_utf8(response.body.clone()).unwrap().contains("<script"), "{what}");
     }
-    assert!(response.header("cache-control").is_some(), "{what}");
+    assert_eq!(response.header("cache-control"), Some("no-store"), "{what}");
 }
 
 #[test]
