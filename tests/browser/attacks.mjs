@@ -24,11 +24,8 @@ test("a form of another site approves nothing, whether or not cookies come with 
   await victim.goto(`${gateway}/oauth/apps`);
   await signIn(victim, "alice");
   // Another port is the same site, so the cookies come along: the form is seen to be of another login.
-  const near = await victim.goto(await site(sending("/oauth/consent", fields), "127.0.0.1")).then(() =>
-    victim.getByText("This form was made for another browser or another login").waitFor(),
-  );
-  assert.equal(near, undefined);
-  assert.equal(victim.url(), `${gateway}/oauth/consent`);
+  await victim.goto(await site(sending("/oauth/consent", fields), "127.0.0.1"));
+  await victim.getByText("This form was made for another browser or another login").waitFor();
   // Another site: no cookies with the form, so it asks to begin again, and shows to whom.
   await victim.goto(await site(sending("/oauth/consent", fields), "localhost"));
   await victim.getByRole("heading", { name: /Allow “Trojan”|Sign in/ }).waitFor();
@@ -57,6 +54,21 @@ test("a form of another site logs nobody in and ends nothing", async (t) => {
   await victim.getByText("This form was made for another browser or another login").waitFor();
   await victim.goto(`${gateway}/oauth/apps`);
   await victim.getByText("Signed in as alice").waitFor();
+});
+
+test("scripts of another site cannot read a page", async (t) => {
+  const page = await open(t);
+  await page.goto(`${gateway}/oauth/apps`);
+  await signIn(page, "alice");
+  await page.getByText("Signed in as alice").waitFor();
+  await page.goto(await site("<!doctype html><title>Elsewhere</title>"));
+  for (const mode of ["cors", "no-cors"]) {
+    const read = page.evaluate(
+      async ([address, mode]) => (await fetch(address, { mode, credentials: "include" })).text(),
+      [`${gateway}/oauth/apps`, mode],
+    );
+    assert.equal(await read.catch(() => ""), "", mode);
+  }
 });
 
 test("no page can be put into a frame", async (t) => {

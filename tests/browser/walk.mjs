@@ -29,6 +29,7 @@ test("login, consent without one skill, connected apps, end: the token has what 
   await page.getByLabel("Send mail in your name").uncheck();
   await page.getByRole("button", { name: "Allow" }).click();
   const tokens = await client.tokens(page);
+  assert.equal(await page.evaluate(() => document.referrer), "");
   assert.equal(tokens.scope, "notes:read notes:write");
   const told = await introspect(tokens.access_token);
   assert.deepEqual([told.active, told.scope, told.sub], [true, "notes:read notes:write", "bob"]);
@@ -69,6 +70,34 @@ test("nothing ticked is asked again, and a new request shows what an app had bef
   await signIn(page, "alice");
   await page.getByText("Signed in as alice").waitFor();
   for (const box of await page.getByRole("checkbox").all()) assert.ok(await box.isChecked());
+});
+
+test("who has signed out is gone, also for the button that goes back", async (t) => {
+  const page = await open(t);
+  await page.goto(`${gateway}/oauth/apps`);
+  await signIn(page, "bob");
+  await page.getByText("Signed in as bob").waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await page.goBack();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  assert.equal(await page.getByText("Signed in as").count(), 0);
+});
+
+test("two tabs that wait for a login both get to their end", async (t) => {
+  const one = await open(t);
+  const other = await one.context().newPage();
+  const [first, second] = [await Client.register(), await Client.register()];
+  await one.goto(first.request());
+  await other.goto(second.request());
+  await signIn(one, "bob");
+  await one.getByRole("heading", { name: "Allow" }).waitFor();
+  await signIn(other, "bob");
+  await other.getByRole("heading", { name: "Allow" }).waitFor();
+  await one.getByRole("button", { name: "Allow" }).click();
+  assert.ok((await first.tokens(one)).access_token);
+  await other.getByRole("button", { name: "Allow" }).click();
+  assert.ok((await second.tokens(other)).access_token);
 });
 
 test("administrators see and end the apps of everybody; others do not", async (t) => {
