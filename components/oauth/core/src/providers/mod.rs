@@ -7,6 +7,7 @@
 //! | asking its token endpoint | `exchange` |
 //! | what its claims mean here | `claims` |
 //! | ID tokens | `id_token` |
+//! | what else it tells of a person | `told` |
 //! | its tokens, stored | `tokens` |
 //! | its tokens, refreshed once for everybody | `renew` |
 //! | roles and tenant, heard again with each refresh | `standing` |
@@ -19,6 +20,7 @@ mod leg;
 mod renew;
 mod standing;
 mod tokens;
+mod told;
 
 pub use claims::person;
 pub use endpoints::Endpoints;

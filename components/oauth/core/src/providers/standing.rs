@@ -7,7 +7,7 @@
 
 use super::exchange::{self, Answer};
 use super::tokens::{self, RefreshError};
-use super::{Endpoints, claims, id_token, renew};
+use super::{Endpoints, claims, renew, told};
 use crate::Server;
 use crate::crypto;
 use crate::errors::Error;
@@ -93,10 +93,9 @@ pub async fn renewed(
 ) -> Result<bool, StoreError> {
     let Some(before) = read(server, user_hash)? else { return Ok(true) };
     let person = match (&provider.issuer, &answer.id_token) {
-        (Some(issuer), Some(_)) => id_token::check(server, name, provider, endpoints, issuer, None, answer)
-            .await
-            .and_then(|claims| claims::person(name, provider, &claims.0))
-            .map(Some),
+        (Some(issuer), Some(_)) => {
+            told::person(server, name, provider, endpoints, issuer, None, answer).await.map(Some)
+        }
         _ => by_userinfo(server, name, provider, &answer.access_token).await,
     };
     take_in(server, user_hash, &before, person)

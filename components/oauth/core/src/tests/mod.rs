@@ -23,5 +23,6 @@ pub mod signing;
 mod standing;
 mod storage;
 mod token;
+mod told;
 
 pub use bench::{Bench, TOKEN_KEY, document, password_hash, secrets};
