@@ -91,14 +91,16 @@ fn fingerprint(server: &Server, subject: &str) -> Option<String> {
 }
 
 /// The browser of somebody who has just logged in goes on where the login began.
-pub fn logged_in(server: &Server, person: Person, target: &str) -> Result<Response, StoreError> {
+pub fn logged_in(server: &Server, request: &Request, person: Person, target: &str) -> Result<Response, StoreError> {
+    // Of two tabs that waited for a login, the second must not spoil the form that the first has got.
+    let before = Login::of(server, request)?.filter(|login| login.person.subject == person.subject);
     let user_hash = users::hash(server, &person.subject)?;
     server.audit.record(&Event::LoggedIn { user_hash: &user_hash });
     let value = CookieValue {
         fingerprint: fingerprint(server, &person.subject).unwrap_or_default(),
         person,
         user_hash,
-        session: crypto::hex(&server.random::<16>()),
+        session: before.map_or_else(|| crypto::hex(&server.random::<16>()), |login| login.session),
         at: server.now,
     };
     let plain = serde_json::to_vec(&value).unwrap_or_default();
@@ -188,7 +190,7 @@ pub async fn login(server: &Server<'_>, request: &Request, body: &[u8]) -> Resul
     }
     let name = form.one("username")?.unwrap_or_default();
     match check(server, name, form.one("password")?.unwrap_or_default()) {
-        Ok(person) => Ok(logged_in(server, person, &carried.target)?),
+        Ok(person) => Ok(logged_in(server, request, person, &carried.target)?),
         Err(error @ (Error::Credentials | Error::Throttled { .. })) => {
             server.audit.record(&Event::Refused { why: &error.to_string(), ours: false });
             let recipient = authorize::recipient_of(server, &carried.target).await?;

@@ -4,7 +4,7 @@
 //! cookie of the same id, so that it is no good in another browser, and nothing is stored for people who never come back.
 
 use super::exchange::{self, ExchangeError};
-use super::{Endpoints, claims, id_token, standing, tokens};
+use super::{Endpoints, claims, standing, tokens, told};
 use crate::authorize;
 use crate::cookies::Cookie;
 use crate::crypto;
@@ -96,7 +96,7 @@ pub async fn callback(server: &Server<'_>, request: &Request, name: &str) -> Res
     }
     let result = finish(server, &form, name, provider, &leg).await;
     let response = match result {
-        Ok(person) => login::logged_in(server, person, &leg.target)?,
+        Ok(person) => login::logged_in(server, request, person, &leg.target)?,
         Err(error @ (Error::ProviderRefused(_) | Error::NotAllowed | Error::UserDeleted | Error::Provider { .. })) => {
             server.audit.record(&Event::Refused { why: &error.to_string(), ours: error.is_ours() });
             let recipient = authorize::recipient_of(server, &leg.target).await?;
@@ -131,8 +131,7 @@ async fn finish(server: &Server<'_>, form: &Form, name: &str, provider: &Provide
     };
     let person = match (&provider.issuer, &endpoints.userinfo) {
         (Some(issuer), _) => {
-            let claims = id_token::check(server, name, provider, &endpoints, issuer, Some(&leg.nonce), &answer).await?;
-            claims::person(name, provider, &claims.0)?
+            told::person(server, name, provider, &endpoints, issuer, Some(&leg.nonce), &answer).await?
         }
         (None, Some(url)) => {
             let claims = exchange::userinfo(server, name, url, &answer.access_token).await?;

@@ -194,6 +194,22 @@ fn a_consent_form_works_only_for_the_login_it_was_shown_to() {
 }
 
 #[test]
+fn two_tabs_that_wait_for_a_login_both_get_to_their_end() {
+    let bench = Bench::new();
+    let client = bench.client();
+    let query = Bench::query(&client, &[]);
+    let browser = Browser::new(&bench);
+    let waiting = [browser.authorize(&query), browser.authorize(&query)];
+    let consent = waiting.map(|page| {
+        browser.post("/oauth/login", &[("request", &hidden(&page)), ("username", "dev"), ("password", "secret")]);
+        browser.authorize(&query)
+    });
+    for page in consent {
+        assert!(location_parameter(&browser.decide(&page, "approve", &["mcp"]), "code").is_some());
+    }
+}
+
+#[test]
 fn forms_are_not_forged() {
     let bench = Bench::new();
     let client = bench.client();
