@@ -22,6 +22,7 @@ mod registration;
 pub mod signing;
 mod standing;
 mod storage;
+mod timing;
 mod token;
 mod told;
 
