@@ -44,7 +44,7 @@ enum Layer {
     Gateway,
     /// The Worker of host/workers in the real workerd, with the scenarios of the whole gateway.
     Workers,
-    /// Official MCP clients (TypeScript and Python) and other programs against the whole gateway.
+    /// Official MCP clients (TypeScript and Python), mcp-remote, an OpenID provider and the conformance suite against the whole gateway.
     Clients,
     /// The pages, in Chromium.
     Pages,
@@ -141,7 +141,7 @@ fn run_layer(layer: Layer, so_far: &mut Progress) -> Result<()> {
                 let mut command = native("harness", &artefacts);
                 command.args(targets.iter().flat_map(|name| ["--test", name]));
                 command.env("MCP_EDGE_NODE", &tools.node).env("MCP_EDGE_PYTHON", &tools.python);
-                command.env("MCP_EDGE_E2E_MODULES", &tools.modules);
+                command.env("MCP_EDGE_E2E_MODULES", &tools.modules).env("MCP_EDGE_CONFORMANCE", &tools.conformance);
                 cargo_test(&mut command, so_far)
             })
         }

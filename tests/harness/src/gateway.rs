@@ -139,6 +139,11 @@ impl Gateway {
             .await
     }
 
+    /// Wait for a line on standard error that has this in it: events of the components, and problems.
+    pub async fn noted(&self, text: &str) -> Result<String> {
+        self.process.err.wait_for(|lines| lines.iter().find(|line| line.contains(text)).cloned()).await
+    }
+
     /// Everything the host has written, to both outputs.
     pub fn output(&self) -> String {
         format!("{}\n{}", self.process.out.all().join("\n"), self.errors())
@@ -207,9 +212,14 @@ impl Launch<'_> {
     }
 
     fn wasmtime(&self, state: &Path) -> Result<Command> {
-        let mut command = Command::new(artefacts::host()?);
+        let program = artefacts::host()?;
+        let mut command = match &self.settings.hosts {
+            Some(hosts) => with_hosts(hosts, &program),
+            None => Command::new(program),
+        };
         command.arg("serve").arg("--components").arg(artefacts::components()?);
         self.options(&mut command, state)?;
+        command.args(&self.settings.arguments);
         Ok(command)
     }
 
@@ -262,8 +272,23 @@ impl Launch<'_> {
     }
 }
 
-/// A port that is free now; for hosts that cannot tell which one they took.
-fn free_port() -> Result<u16> {
+/// A program in a mount namespace of its own, where this file is `/etc/hosts`. Names are then looked up
+/// the way they always are, and lead where a test wants them to.
+fn with_hosts(hosts: &Path, program: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", r#"mount --bind "$0" /etc/hosts && exec "$@""#]);
+    command.arg(hosts).arg(program);
+    command
+}
+
+/// Whether this system lets a process have a `/etc/hosts` of its own; `unshare` does it on most Linux machines.
+pub fn can_replace_hosts() -> bool {
+    let tried = with_hosts(Path::new("/etc/hosts"), Path::new("true")).output();
+    tried.is_ok_and(|output| output.status.success())
+}
+
+/// A port that is free now; for programs that cannot tell which one they took.
+pub fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 

@@ -97,6 +97,11 @@ impl Process {
         self.child.kill().await.context("kill -9")
     }
 
+    /// Wait until it ends by itself.
+    pub async fn wait(&mut self) -> Result<ExitStatus> {
+        timeout(PATIENCE, self.child.wait()).await.context("does not end")?.context("wait")
+    }
+
     /// End it by SIGTERM and wait.
     pub async fn terminate(&mut self) -> Result<ExitStatus> {
         if let Some(pid) = self.child.id() {
