@@ -1,7 +1,7 @@
 // What the tests share: one browser, the gateway it visits, a client that wants a token, a foreign web site.
 
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -25,6 +25,9 @@ const checkerSecret = given("MCP_EDGE_CHECKER_SECRET");
 
 const screenshots = given("MCP_EDGE_SCREENSHOTS");
 mkdirSync(screenshots, { recursive: true });
+for (const name of readdirSync(screenshots)) {
+  if (name.startsWith("failed-")) rmSync(join(screenshots, name));
+}
 
 /** No network but the gateway's; no sandbox, because tests often run as root in a container. */
 const FLAGS = [
@@ -44,13 +47,21 @@ export const browser = await chromium.launch({
   timeout: 60_000,
 });
 
-/** A page in a browser profile of its own; closed after the test. */
+/** A page in a browser profile of its own; closed after the test, and photographed before that if it failed. */
 export async function open(test, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   context.setDefaultTimeout(20_000);
-  test.after(() => context.close());
-  return context.newPage();
+  const page = await context.newPage();
+  test.after(async () => {
+    // What it looked like when it went wrong.
+    const name = `failed-${test.name.replaceAll(/\W+/g, "-").slice(0, 60)}-${opened++}.png`;
+    if (!test.passed) await page.screenshot({ path: join(screenshots, name) }).catch(() => {});
+    await context.close();
+  });
+  return page;
 }
+
+let opened = 0;
 
 /**
  * Origin of a web site that gives every visitor this HTML. As `127.0.0.1` it is the same site as the gateway for a
