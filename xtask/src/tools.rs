@@ -31,8 +31,8 @@ impl Tools {
         ui::step("Get Node, npm packages and Python packages for the clients (below .cache and tests)", || {
             let node = node()?;
             let conformance = root().join("tests/conformance");
-            self::modules(&node, &conformance, &["--ignore-scripts"])?;
-            let modules = self::modules(&node, &root().join("tests/e2e"), &["--ignore-scripts"])?;
+            modules(&node, &conformance, &["--ignore-scripts"])?;
+            let modules = modules(&node, &root().join("tests/e2e"), &["--ignore-scripts"])?;
             Ok(Self { node, python: python()?, modules, conformance })
         })
     }
