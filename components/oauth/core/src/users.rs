@@ -1,4 +1,4 @@
-//! All users who have ever approved something, for administration; and deleting one of them with everything.
+//! All users who have approved something, for administration; and deleting one of them with everything.
 //!
 //! What is kept for a user, here and in the other components, lies under his hash. There is no listing in the store, so nobody
 //! can find all of it; instead, deleting a user gives him another hash. From then on nothing that lies under the old one can
@@ -63,16 +63,11 @@ pub fn is_listed(server: &Server, user_hash: &str) -> Result<bool, StoreError> {
 
 /// Take note of a user.
 pub fn note(server: &Server, person: &Person, user_hash: &str) -> Result<(), StoreError> {
+    let list = List::new(server.store, USERS.into());
+    list.sweep(server.now, |entry| sweep(server, entry))?;
     if server.store.increment(&records::user_known_key(user_hash), 1)? != 1 {
         return Ok(());
     }
-    let list = List::new(server.store, USERS.into());
-    list.sweep(server.now, |entry| {
-        if entry.at.saturating_add(REQUEUE) > server.now {
-            return Ok(Fate::Stop);
-        }
-        Ok(if is_listed(server, &entry.id)? { Fate::Requeue } else { Fate::Drop })
-    })?;
     let plain = serde_json::to_vec(person).unwrap_or_default();
     let sealed = server.settings.keys.rest.seal(server.random(), user_hash.as_bytes(), &plain);
     let first = server.settings.keys.user_hash(&person.subject);
@@ -80,6 +75,25 @@ pub fn note(server: &Server, person: &Person, user_hash: &str) -> Result<(), Sto
     records::set(server.store, &records::user_key(user_hash), &record)?;
     list.append(&Entry { id: user_hash.into(), at: server.now, also: None })?;
     Ok(())
+}
+
+/// Look at one of the oldest users, once a day: what has ended of him goes, and he himself when nothing is left of what he
+/// approved. So everybody's approvals clean up after those who never come back.
+fn sweep(server: &Server, entry: &Entry) -> Result<Fate, StoreError> {
+    if entry.at.saturating_add(REQUEUE) > server.now {
+        return Ok(Fate::Stop);
+    }
+    if !is_listed(server, &entry.id)? {
+        return Ok(Fate::Drop);
+    }
+    let grants = List::new(server.store, records::user_grants(&entry.id));
+    grants::sweep_user(server, &grants)?;
+    if grants.len()? > 0 {
+        return Ok(Fate::Requeue);
+    }
+    // Should he approve something at this very moment, then it ends before it has begun, and he does it once more.
+    clear(server, &entry.id)?;
+    Ok(Fate::Drop)
 }
 
 /// The users, newest first, by hash; who they are, unless the key they were sealed with is gone.

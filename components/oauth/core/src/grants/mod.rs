@@ -14,6 +14,7 @@ pub use ending::{end, end_all};
 pub use issue::{Issued, issue, redeem, store_code, store_exchanged, use_code};
 pub use listed::{Grant, GrantError, list_grants, list_of, revoke_grant, revoke_of};
 pub use rotate::{check, rotate, usable};
+pub use sweep::sweep_user;
 
 /// How long after its first use a refresh token is still answered, in seconds, with the same tokens as then. Covers two
 /// tabs that refresh at once, and an answer that got lost on the way.

@@ -42,7 +42,7 @@ pub(super) fn code_is_over(server: &Server) -> u64 {
 }
 
 /// Look at a few of a user's oldest grants: what has ended is deleted with all its records.
-pub(super) fn sweep_user(server: &Server, list: &List) -> Result<(), StoreError> {
+pub fn sweep_user(server: &Server, list: &List) -> Result<(), StoreError> {
     let lifetimes = &server.settings.oauth;
     list.sweep(server.now, |entry| {
         // A code that was never redeemed ends soon; nothing in the list ends sooner.

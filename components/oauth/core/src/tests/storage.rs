@@ -2,7 +2,7 @@
 
 use super::Bench;
 use super::bench::{Browser, text};
-use crate::list_grants;
+use crate::{list_grants, users};
 use crate::validate::TokenError;
 
 #[test]
@@ -122,4 +122,29 @@ fn codes_that_nobody_redeemed_and_grants_that_ended_are_swept_by_later_approvals
     assert_eq!(list_grants(&bench.server(), "dev").unwrap().len(), 6);
     // Only the counters of the six new codes.
     assert_eq!(count("code"), 6);
+}
+
+#[test]
+fn who_never_comes_back_is_forgotten_when_others_approve_something() {
+    let bench = super::bench::provider::bench();
+    let gone = users::hash(&bench.server(), "corp:42").unwrap();
+    for _ in 0..6 {
+        super::bench::provider::grant(&bench);
+    }
+    assert!(bench.keys().iter().filter(|key| key.contains(&gone)).count() > 6);
+    let client = bench.client();
+    // What is still alive stays.
+    bench.advance(3 * 24 * 3600);
+    bench.tokens(&client);
+    assert_eq!(list_grants(&bench.server(), "corp:42").unwrap().len(), 6);
+    for _ in 0..4 {
+        bench.advance(31 * 24 * 3600);
+        bench.tokens(&client);
+    }
+    let left: Vec<_> = bench.keys().into_iter().filter(|key| key.contains(&gone)).collect();
+    // Counted by `list_grants` above.
+    assert!(left.iter().all(|key| key.ends_with(":grants:count")), "{left:?}");
+    assert_eq!(users::list(&bench.server()).unwrap().len(), 1);
+    let grants = bench.keys().iter().filter(|key| key.starts_with("oauth:grant:")).count();
+    assert!(grants <= 3 * 4, "{grants}");
 }
