@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -43,7 +43,7 @@ impl Authority {
 
     /// Its certificate, as a PEM file.
     pub fn file(&self) -> PathBuf {
-        Path::new(self.folder.path()).join(FILE)
+        self.folder.path().join(FILE)
     }
 
     fn server(&self, names: &[&str]) -> Result<ServerConfig> {
