@@ -19,6 +19,8 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
 REDIRECT = "http://127.0.0.1:33420/callback"
 MAX_PAGES = 10
+# Where this client's document is, if it is not to register itself.
+DOCUMENT = os.environ.get("CLIENT_METADATA_URL")
 
 
 class Forms(HTMLParser):
@@ -123,7 +125,7 @@ class Storage:
         return self.client
 
     async def set_client_info(self, client_info):
-        self.steps.append("registered")
+        self.steps.append("document" if client_info.client_id == DOCUMENT else "registered")
         self.client = client_info
 
 
@@ -143,7 +145,7 @@ def oauth(url: str, storage: Storage, user: str, password: str) -> OAuthClientPr
     metadata = OAuthClientMetadata(
         client_name="mcp-edge e2e", redirect_uris=[REDIRECT], token_endpoint_auth_method="none"
     )
-    return OAuthClientProvider(url, metadata, storage, redirect, callback)
+    return OAuthClientProvider(url, metadata, storage, redirect, callback, client_metadata_url=DOCUMENT)
 
 
 async def exercise(client: Client, prefix: str) -> dict:

@@ -15,6 +15,11 @@ export class Provider {
     this.person = { user, password };
   }
 
+  /** Where this client's document is, if it is not to register itself. */
+  get clientMetadataUrl() {
+    return process.env.CLIENT_METADATA_URL;
+  }
+
   get redirectUrl() {
     return REDIRECT;
   }
@@ -39,7 +44,7 @@ export class Provider {
   }
 
   saveClientInformation(client) {
-    this.steps.push("registered");
+    this.steps.push(client.client_id === this.clientMetadataUrl ? "document" : "registered");
     this.client = client;
   }
 

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod build;
+mod chromium;
 mod debian;
 mod imports;
 mod layers;

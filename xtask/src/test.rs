@@ -12,10 +12,11 @@ use serde_json::Value;
 
 use crate::{
     build::{self, Artefacts},
+    chromium::chromium,
     layers, lints, matrix,
-    run::{cargo, exists, read, run, stream},
+    run::{cargo, exists, read, root, run, stream},
     spin::Spin,
-    tools::Tools,
+    tools::{self, Tools},
     ui,
     workers::Worker,
 };
@@ -43,8 +44,11 @@ enum Layer {
     Gateway,
     /// The Worker of host/workers in the real workerd, with the scenarios of the whole gateway.
     Workers,
-    /// Official MCP clients (TypeScript and Python) and other programs against the whole gateway, on our host and on workerd.
+    /// Official MCP clients (TypeScript and Python) on our host and on workerd; mcp-remote, an OpenID provider and the
+    /// conformance suite against the whole gateway.
     Clients,
+    /// The pages, in Chromium.
+    Pages,
     /// Clippy with warnings as errors; nothing in a component may panic.
     Lints,
 }
@@ -98,7 +102,7 @@ fn run_layer(layer: Layer, so_far: &mut Progress) -> Result<()> {
                 let mut command = native("harness", &artefacts);
                 command.args(["--lib", "--bins"]);
                 command.args(
-                    harness_tests()?.iter().filter(|name| !is_client_test(name)).flat_map(|name| ["--test", name]),
+                    harness_tests()?.iter().filter(|name| !has_own_layer(name)).flat_map(|name| ["--test", name]),
                 );
                 // A layer of its own.
                 command.args(["--", "--skip", "workers::"]);
@@ -139,7 +143,24 @@ fn run_layer(layer: Layer, so_far: &mut Progress) -> Result<()> {
                 let mut command = native("harness", &artefacts);
                 command.args(targets.iter().flat_map(|name| ["--test", name]));
                 command.env("MCP_EDGE_NODE", &tools.node).env("MCP_EDGE_PYTHON", &tools.python);
-                command.env("MCP_EDGE_E2E_MODULES", &tools.modules).env("MCP_EDGE_WORKERS_DIST", &worker.dist);
+                command.env("MCP_EDGE_E2E_MODULES", &tools.modules).env("MCP_EDGE_CONFORMANCE", &tools.conformance);
+                command.env("MCP_EDGE_WORKERS_DIST", &worker.dist);
+                cargo_test(&mut command, so_far)
+            })
+        }
+        Layer::Pages => {
+            let artefacts = so_far.build()?;
+            let (node, chromium) =
+                ui::step("Get Node, npm packages and Chromium (below .cache and tests/browser)", || {
+                    let node = tools::node()?;
+                    tools::modules(&node, &root().join("tests/browser"), &["--ignore-scripts"])?;
+                    Ok((node, chromium()?))
+                })?;
+            ui::step("Tests of the pages in a browser", || {
+                let mut command = native("harness", &artefacts);
+                // What Node says is the report.
+                command.args(["--test", PAGES, "--", "--nocapture"]);
+                command.env("MCP_EDGE_NODE", node).env("MCP_EDGE_CHROMIUM", chromium);
                 cargo_test(&mut command, so_far)
             })
         }
@@ -170,6 +191,14 @@ fn native(package: &str, artefacts: &Artefacts) -> Command {
 /// Test targets with programs that are not part of this repository.
 fn is_client_test(name: &str) -> bool {
     name.starts_with("e2e")
+}
+
+/// The test target with a browser.
+const PAGES: &str = "pages";
+
+/// Test targets that need more than what is built here.
+fn has_own_layer(name: &str) -> bool {
+    is_client_test(name) || name == PAGES
 }
 
 /// Names of the integration tests of the harness.

@@ -21,15 +21,19 @@ pub struct Tools {
     pub python: PathBuf,
     /// `MCP_EDGE_E2E_MODULES`: the `node_modules` of tests/e2e/package-lock.json.
     pub modules: PathBuf,
+    /// `MCP_EDGE_CONFORMANCE`: the public conformance suite, installed in tests/conformance.
+    pub conformance: PathBuf,
 }
 
 impl Tools {
     /// Install what is missing. With everything there this takes no time and no network.
     pub fn install() -> Result<Self> {
-        ui::step("Get Node, npm packages and Python packages for the clients (below .cache and tests/e2e)", || {
+        ui::step("Get Node, npm packages and Python packages for the clients (below .cache and tests)", || {
             let node = node()?;
-            let modules = modules(&node, &root().join("tests/e2e"), &[])?;
-            Ok(Self { node, python: python()?, modules })
+            let conformance = root().join("tests/conformance");
+            modules(&node, &conformance, &["--ignore-scripts"])?;
+            let modules = modules(&node, &root().join("tests/e2e"), &["--ignore-scripts"])?;
+            Ok(Self { node, python: python()?, modules, conformance })
         })
     }
 }

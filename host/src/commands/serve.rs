@@ -37,6 +37,10 @@ pub struct Options {
     /// Folder with router.wasm, oauth.wasm, session.wasm and connector.wasm [default: mcp-edge/ beside the folder of this program].
     #[arg(long, value_name = "DIR")]
     components: Option<PathBuf>,
+    /// PEM file with certificate authorities that are trusted besides those that Mozilla trusts, for MCP servers, identity
+    /// providers and clients' documents with certificates of your own.
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
     /// For trying it on your own machine: make keys and keep them in the state folder, and a login `dev` if the settings
     /// name no user (its password is in STATE/dev-password).
     #[arg(long)]
@@ -69,6 +73,9 @@ async fn serve(options: Options) -> Result<()> {
     }
     if let Some(folder) = options.components {
         builder = builder.components(folder);
+    }
+    if let Some(path) = options.trust {
+        builder = builder.trust(path);
     }
     let running = tokio::select! {
         running = builder.start() => running?,

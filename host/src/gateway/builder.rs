@@ -15,6 +15,7 @@ pub struct GatewayBuilder {
     pub(super) public_url: Option<String>,
     pub(super) components: Components,
     pub(super) dev: bool,
+    pub(super) trust: Option<PathBuf>,
     pub(super) environment: Environment,
     pub(super) clock: Clock,
     pub(super) log: LogSink,
@@ -83,6 +84,12 @@ impl GatewayBuilder {
     /// Make keys, and a login `dev` if the settings name no user; see `mcp-edge serve --help`. Default: no.
     pub fn dev(mut self, dev: bool) -> Self {
         self.dev = dev;
+        self
+    }
+
+    /// PEM file with certificate authorities that outbound requests trust besides those that Mozilla trusts. Default: none.
+    pub fn trust(mut self, path: impl Into<PathBuf>) -> Self {
+        self.trust = Some(path.into());
         self
     }
 

@@ -2,6 +2,7 @@
 
 use crate::compose::ComposeError;
 use crate::plugins::keyvalue::redb::OpenError;
+use crate::plugins::outbound::TrustError;
 use crate::settings::{KeyError, SettingsError};
 use std::io;
 use std::net::SocketAddr;
@@ -51,6 +52,9 @@ pub enum StartError {
     /// This program does not know where it is.
     #[error("this program's own path is unknown: give --components FOLDER")]
     Program(#[source] io::Error),
+    /// The file with further certificate authorities is no good.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// TLS for outbound requests cannot be set up.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),

@@ -46,6 +46,7 @@ impl Gateway {
             public_url: None,
             components: Components::Beside,
             dev: false,
+            trust: None,
             environment: Environment::process(),
             clock: Clock::default(),
             log: LogSink::discard(),

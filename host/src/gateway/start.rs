@@ -7,7 +7,7 @@ use crate::compose::{self, Part};
 use crate::plugins::keyvalue::Store;
 use crate::plugins::keyvalue::memory::MemoryBackend;
 use crate::plugins::keyvalue::redb::RedbBackend;
-use crate::plugins::outbound::Outbound;
+use crate::plugins::outbound::{Outbound, Trust};
 use crate::runtime::cache;
 use crate::runtime::{Runtime, Services};
 use crate::serve::Server;
@@ -28,6 +28,10 @@ impl GatewayBuilder {
     pub async fn start(self) -> Result<Running, StartError> {
         let Prepared { settings, keys, login } = self.prepare()?;
         let parts = self.read_parts()?;
+        let trust = match &self.trust {
+            Some(path) => Trust::default().and_file(path)?,
+            None => Trust::default(),
+        };
 
         // Before the seconds that compiling may take, so that a taken port is known at once.
         let listener = TcpListener::bind(self.listen).await.map_err(|error| StartError::Listen(self.listen, error))?;
@@ -53,7 +57,7 @@ impl GatewayBuilder {
         let services = Services {
             store,
             config: Arc::new(config),
-            outbound: Arc::new(Outbound::new().map_err(StartError::Tls)?),
+            outbound: Arc::new(Outbound::new(&trust).map_err(StartError::Tls)?),
             clock: self.clock,
             log: self.log,
             events: self.events,

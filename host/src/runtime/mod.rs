@@ -28,7 +28,7 @@ use crate::bindings::wasi::{config, keyvalue};
 use crate::plugins::config::{ConfigValues, WasiConfig};
 use crate::plugins::keyvalue::memory::MemoryBackend;
 use crate::plugins::keyvalue::{Store, WasiKeyValue};
-use crate::plugins::outbound::Outbound;
+use crate::plugins::outbound::{Outbound, Trust};
 use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
@@ -66,7 +66,7 @@ impl Services {
         Ok(Self {
             store: Store::new(MemoryBackend::default()),
             config: Arc::default(),
-            outbound: Arc::new(Outbound::new()?),
+            outbound: Arc::new(Outbound::new(&Trust::default())?),
             clock: Clock::default(),
             log: LogSink::discard(),
             events: LogSink::discard(),

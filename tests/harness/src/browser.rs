@@ -7,7 +7,8 @@ use http::{Method, header};
 use std::collections::BTreeMap;
 use url::Url;
 
-/// A browser with one set of cookies. All sites it visits are the one gateway, so cookies are kept by name only.
+/// A browser with one set of cookies. All sites it visits are ports of this machine, which share
+/// their cookies in every browser, so they are kept by name only.
 #[derive(Clone, Default)]
 pub struct Browser {
     http: Http,
@@ -100,7 +101,10 @@ impl Browser {
         let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else {
             return;
         };
-        let gone = parts.any(|attribute| attribute.eq_ignore_ascii_case("max-age=0"));
+        let gone = parts.any(|attribute| {
+            let attribute = attribute.to_ascii_lowercase();
+            attribute == "max-age=0" || attribute.starts_with("expires=thu, 01 jan 1970")
+        });
         match gone {
             true => self.cookies.remove(name),
             false => self.cookies.insert(name.into(), value.into()),

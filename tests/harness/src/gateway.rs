@@ -1,6 +1,6 @@
 //! The gateway, started as users start it.
 
-use crate::process::{Lines, Process};
+use crate::process::{Lines, Process, free_port};
 use crate::settings::{Person, Settings};
 use crate::{McpClient, Revision, artefacts, oauth, spin, warm};
 use anyhow::{Context, Result, ensure};
@@ -141,6 +141,11 @@ impl Gateway {
         }
     }
 
+    /// Wait for a line on standard error that has this in it: events of the components, and problems.
+    pub async fn noted(&self, text: &str) -> Result<String> {
+        self.process.err.wait_for(|lines| lines.iter().find(|line| line.contains(text)).cloned()).await
+    }
+
     /// Everything the host has written, to both outputs.
     pub fn output(&self) -> String {
         format!("{}\n{}", self.process.out.all().join("\n"), self.errors())
@@ -204,9 +209,14 @@ impl Launch<'_> {
     }
 
     fn wasmtime(&self, state: &Path) -> Result<Command> {
-        let mut command = Command::new(artefacts::host()?);
+        let program = artefacts::host()?;
+        let mut command = match &self.settings.hosts {
+            Some(hosts) => with_hosts(hosts, &program),
+            None => Command::new(program),
+        };
         command.arg("serve").arg("--components").arg(artefacts::components()?);
         self.options(&mut command, state)?;
+        command.args(&self.settings.arguments);
         Ok(command)
     }
 
@@ -245,7 +255,7 @@ impl Launch<'_> {
 
     /// Spin, with a manifest of the repository.
     async fn spin(&self, manifest: &str, state: &Path, out: Lines, err: Lines) -> Result<(Process, String)> {
-        let port = self.port.map_or_else(spin::free_port, Ok)?;
+        let port = self.port.map_or_else(free_port, Ok)?;
         let mut document: Value = serde_json::from_str(&self.settings.document())?;
         if document["publicUrl"].is_null() {
             document["publicUrl"] = format!("http://127.0.0.1:{port}").into();
@@ -261,4 +271,19 @@ impl Launch<'_> {
         spin::healthy(&launch.url(), &process).await?;
         Ok((process, launch.url()))
     }
+}
+
+/// A program in a mount namespace of its own, where this file is `/etc/hosts`. Names are then looked up
+/// the way they always are, and lead where a test wants them to.
+fn with_hosts(hosts: &Path, program: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", r#"mount --bind "$0" /etc/hosts && exec "$@""#]);
+    command.arg(hosts).arg(program);
+    command
+}
+
+/// Whether this system lets a process have a `/etc/hosts` of its own; `unshare` does it on most Linux machines.
+pub fn can_replace_hosts() -> bool {
+    let tried = with_hosts(Path::new("/etc/hosts"), Path::new("true")).output();
+    tried.is_ok_and(|output| output.status.success())
 }

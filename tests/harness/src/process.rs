@@ -123,6 +123,11 @@ impl Process {
         !children.is_empty()
     }
 
+    /// Wait until it ends by itself.
+    pub async fn wait(&mut self) -> Result<ExitStatus> {
+        timeout(PATIENCE, self.child.wait()).await.context("does not end")?.context("wait")
+    }
+
     /// End it by SIGTERM and wait.
     pub async fn terminate(&mut self) -> Result<ExitStatus> {
         if let Some(pid) = self.child.id() {
@@ -146,4 +151,9 @@ fn children(parent: u32) -> Vec<String> {
     let table = output.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stdout).into_owned());
     let rows = table.lines().filter_map(|line| line.trim().split_once(char::is_whitespace));
     rows.filter(|(_, its_parent)| its_parent.trim() == parent).map(|(child, _)| child.to_owned()).collect()
+}
+
+/// A port that is free now; for programs that cannot tell which one they took.
+pub fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

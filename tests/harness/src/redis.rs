@@ -1,7 +1,7 @@
 //! A Redis server, for Spin to keep its keys and values in.
 
+use crate::process::free_port;
 use crate::process::{Lines, Process};
-use crate::spin::free_port;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// Somebody who can log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,10 @@ pub struct Settings {
     document: Value,
     /// Environment variables.
     pub environment: BTreeMap<String, String>,
+    /// More arguments, for our host only.
+    pub arguments: Vec<OsString>,
+    /// See [`Self::hosts`].
+    pub hosts: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -56,7 +62,8 @@ impl Settings {
             "limits": { "mcp": limits, "oauth": limits },
         });
         let key = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
-        Self { document, environment: BTreeMap::from([("MCP_EDGE_TOKEN_KEY".into(), key)]) }
+        let environment = BTreeMap::from([("MCP_EDGE_TOKEN_KEY".into(), key)]);
+        Self { document, environment, arguments: Vec::new(), hosts: None }
     }
 
     /// With an upstream at this address.
@@ -80,6 +87,18 @@ impl Settings {
     /// With an environment variable.
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// With further certificate authorities, on our host.
+    pub fn trust(mut self, file: &Path) -> Self {
+        self.arguments.extend(["--trust".into(), file.into()]);
+        self
+    }
+
+    /// With this file in the place of `/etc/hosts`, on our host; see [`crate::gateway::can_replace_hosts`].
+    pub fn hosts(mut self, file: &Path) -> Self {
+        self.hosts = Some(file.into());
         self
     }
 

@@ -64,11 +64,6 @@ impl Launch<'_> {
     }
 }
 
-/// A port that is free now.
-pub fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
 /// A manifest of the repository for components elsewhere, with these variables declared for its component `gateway`.
 pub fn manifest<'a>(name: &str, components: &Path, variables: impl Iterator<Item = &'a String>) -> Result<String> {
     let file = artefacts::root().join(name);

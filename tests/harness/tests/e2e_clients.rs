@@ -1,12 +1,15 @@
-//! The official clients, each through login, consent, lists, calls and progress, against the running gateway on our host and on workerd.
+//! The official clients, each through login, consent, lists, calls and progress, against the running gateway on our host
+//! and on workerd; and `mcp-remote`.
 //!
 //! They need Node and Python packages and the Worker, which `cargo xtask test` installs and builds.
 
 use anyhow::{Context, Result, bail, ensure};
-use harness::{ALICE, Gateway, HostKind, Settings, Upstream, artefacts};
+use harness::https::{Authority, HttpsServer};
+use harness::process::free_port;
+use harness::programs::{node, python};
+use harness::{ALICE, Gateway, HostKind, Settings, Upstream};
 use serde_json::{Value, json};
-use std::path::PathBuf;
-use tokio::process::Command;
+use std::process::Command;
 
 /// What the client must end up with.
 struct Expected {
@@ -19,34 +22,41 @@ struct Expected {
 const SESSION: Expected = Expected { revision: "2025-11-25", session: Some(true) };
 const STATELESS: Expected = Expected { revision: "2026-07-28", session: Some(false) };
 
-fn variable(name: &str) -> Result<PathBuf> {
-    let value = std::env::var_os(name)
-        .with_context(|| format!("{name} is not set: run `cargo xtask test`, which installs what this test needs"))?;
-    Ok(value.into())
+/// How the gateway gets to know the client.
+enum Known {
+    /// The client registers itself (RFC 7591).
+    Registered,
+    /// Its id is the address of a document about it, fetched over TLS.
+    Document,
 }
 
-fn node(script: &str) -> Result<Command> {
-    let modules = variable("MCP_EDGE_E2E_MODULES")?;
-    let scripts = artefacts::root().join("tests/e2e").canonicalize()?;
-    // Node finds packages beside the scripts, and nowhere else.
-    ensure!(
-        modules.canonicalize()? == scripts.join("node_modules"),
-        "MCP_EDGE_E2E_MODULES is {}, but Node looks in {}",
-        modules.display(),
-        scripts.join("node_modules").display()
-    );
-    let mut command = Command::new(variable("MCP_EDGE_NODE")?);
-    command.arg(scripts.join(script));
-    Ok(command)
+/// Where the clients may be sent back to, but for the port.
+const CALLBACKS: [&str; 2] = ["http://127.0.0.1:33419/callback", "http://127.0.0.1:33420/callback"];
+
+/// A server of one client's document.
+struct Documents {
+    authority: Authority,
+    server: HttpsServer,
+    url: String,
+    port: u16,
 }
 
-fn python(script: &str) -> Result<Command> {
-    let mut command = Command::new(variable("MCP_EDGE_PYTHON")?);
-    command.arg(artefacts::root().join("tests/e2e").join(script));
-    Ok(command)
+impl Documents {
+    async fn start() -> Result<Self> {
+        let authority = Authority::new()?;
+        let server = HttpsServer::start(&authority, &["localhost"]).await?;
+        let (url, port) = (server.url("localhost", "/client.json"), free_port()?);
+        let own = format!("http://localhost:{port}/oauth/callback");
+        let document = json!({
+            "client_id": url, "client_name": "mcp-edge e2e", "redirect_uris": [CALLBACKS[0], CALLBACKS[1], own],
+            "grant_types": ["authorization_code", "refresh_token"], "token_endpoint_auth_method": "none",
+        });
+        server.put_json("/client.json", &document)?;
+        Ok(Self { authority, server, url, port })
+    }
 }
 
-/// Run a client against a gateway on this host, in front of this upstream, and check its report.
+/// Run a client that registers itself against a gateway on this host, in front of this upstream, and check its report.
 async fn check(
     host: HostKind,
     command: Result<Command>,
@@ -54,9 +64,36 @@ async fn check(
     upstream: &[&str],
     expected: Expected,
 ) -> Result<()> {
-    let mut command = command?;
+    check_as(host, Known::Registered, command, mode, upstream, expected).await
+}
+
+/// The same for a client with a document. On our host: the others do not take certificate authorities of a test.
+async fn check_document(command: Result<Command>, mode: &str, expected: Expected) -> Result<()> {
+    check_as(HostKind::Wasmtime, Known::Document, command, mode, &[], expected).await
+}
+
+async fn check_as(
+    host: HostKind,
+    known: Known,
+    command: Result<Command>,
+    mode: &str,
+    upstream: &[&str],
+    expected: Expected,
+) -> Result<()> {
+    let mut command = tokio::process::Command::from(command?);
     let upstream = Upstream::start(&[&["--set", "fixtures"], upstream].concat()).await?;
-    let gateway = Gateway::start_on(host, Settings::new().upstream("fix", upstream.url())).await?;
+    let mut settings = Settings::new().upstream("fix", upstream.url());
+    let documents = match known {
+        Known::Registered => None,
+        Known::Document => Some(Documents::start().await?),
+    };
+    if let Some(documents) = &documents {
+        settings = settings
+            .with("/oauth/clientDocuments/allowLoopbackForDevelopment", json!(true))
+            .trust(&documents.authority.file());
+        command.env("CLIENT_METADATA_URL", &documents.url).env("CALLBACK_PORT", documents.port.to_string());
+    }
+    let gateway = Gateway::start_on(host, settings).await?;
     command.args([gateway.mcp_url().as_str(), "fix_", ALICE.name, ALICE.password]).env("MODE", mode).kill_on_drop(true);
     let output =
         tokio::time::timeout(harness::PATIENCE, command.output()).await.context("the client does not end")??;
@@ -87,8 +124,13 @@ async fn check(
     if let (Some(session), Some(told)) = (expected.session, report["session"].as_bool()) {
         ensure!(session == told, "{report}");
     }
-    // It registered, sent the person to the pages once, and got tokens once.
-    ensure!(report["steps"] == json!(["registered", "authorized", "tokens"]), "{report}");
+    // It made itself known, sent the person to the pages once, and got tokens once.
+    let known = if documents.is_some() { "document" } else { "registered" };
+    ensure!(report["steps"] == json!([known, "authorized", "tokens"]), "{report}");
+    if let Some(documents) = documents {
+        let seen = documents.server.seen();
+        ensure!(seen.requests.len() == 1, "{seen:?}");
+    }
     ensure!(gateway.log().iter().all(|line| line["status"].as_u64().is_some_and(|status| status < 500)), "{}", told());
     Ok(())
 }
@@ -134,4 +176,29 @@ on_each_host! {
         check(host, node("client-v1.mjs"), "", &["--era", "2025"], SESSION).await?;
         check(host, node("client-v2.mjs"), "2026-07-28", &["--era", "2026"], STATELESS).await
     };
+}
+
+#[tokio::test]
+async fn mcp_remote() -> Result<()> {
+    check(HostKind::Wasmtime, node("mcp-remote.mjs"), "", &[], SESSION).await
+}
+
+#[tokio::test]
+async fn typescript_1_with_a_document() -> Result<()> {
+    check_document(node("client-v1.mjs"), "", SESSION).await
+}
+
+#[tokio::test]
+async fn typescript_2_with_a_document() -> Result<()> {
+    check_document(node("client-v2.mjs"), "auto", STATELESS).await
+}
+
+#[tokio::test]
+async fn python_2_with_a_document() -> Result<()> {
+    check_document(python("client.py"), "auto", STATELESS).await
+}
+
+#[tokio::test]
+async fn mcp_remote_with_a_document() -> Result<()> {
+    check_document(node("mcp-remote.mjs"), "", SESSION).await
 }

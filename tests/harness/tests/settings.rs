@@ -114,6 +114,8 @@ fn serve_says_in_one_line_why_it_does_not_start() -> Result<()> {
         (&["--config", "good.json", "--listen", &address], &[key], &[&address, "taken", "--listen"]),
         (&["--config", "good.json", "--listen", "0.0.0.0:0"], &[key], &["publicUrl"]),
         (&["--config", "empty.json", "--dev", "--listen", "0.0.0.0:0"], &[], &["--dev", "127.0.0.1"]),
+        (&["--config", "good.json", "--trust", "absent.pem"], &[key], &["absent.pem", "--trust"]),
+        (&["--config", "good.json", "--trust", "good.json"], &[key], &["good.json", "BEGIN CERTIFICATE"]),
         (&["--config", "good.json", "--components", "/nowhere"], &[key], &["/nowhere", "cargo xtask build"]),
     ] {
         let mut all = vec!["serve", "--state", "state"];

@@ -167,7 +167,7 @@ impl Subject {
         let launch = spin_up::Launch {
             manifest: &manifest,
             state: &folder.join("state"),
-            port: spin_up::free_port()?,
+            port: harness::process::free_port()?,
             runtime_config: runtime_config.as_deref(),
             variables: BTreeMap::new(),
         };

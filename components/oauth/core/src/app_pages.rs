@@ -2,29 +2,27 @@
 
 use crate::grants::Grant;
 use crate::http::Response;
-use crate::pages::{FormTarget, escape, page};
+use crate::pages::{escape, tile, wide_page};
 use crate::people::Person;
 use shared_settings::Scopes;
 
 /// A person's own apps. Posts `request` and `end` or `action` to `/oauth/apps`.
 pub fn apps(name: &str, grants: &[Grant], scopes: &Scopes, carried: &str, admin: bool) -> Response {
-    let carried = escape(carried);
-    let admin = if admin { "<p><a href=\"/oauth/admin\">All users</a></p>" } else { "" };
+    let hidden = format!("<input type=\"hidden\" name=\"request\" value=\"{}\">", escape(carried));
     let main = format!(
         "<h1>Connected apps</h1>\
-         <form class=\"switch\" method=\"post\" action=\"/oauth/apps\"><input type=\"hidden\" name=\"request\" value=\"{carried}\">\
-         <p class=\"soft\">Signed in as <strong>{name}</strong>. <button class=\"link\" type=\"submit\" name=\"action\" value=\"switch\">Sign out</button></p></form>\
-         {list}{admin}",
+         <form method=\"post\" action=\"/oauth/apps\">{hidden}\
+         <p class=\"soft small\">Signed in as <strong>{name}</strong>. <button class=\"link\" type=\"submit\" name=\"action\" value=\"switch\">Sign out</button></p></form>\
+         {list}",
         name = escape(name),
-        list = list(
-            grants,
-            scopes,
-            "/oauth/apps",
-            &format!("<input type=\"hidden\" name=\"request\" value=\"{carried}\">")
-        ),
+        list = list(grants, scopes, "/oauth/apps", &hidden),
     );
-    page(200, "Connected apps", &main, FormTarget::Here)
+    wide_page("Connected apps", if admin { LINKS } else { "" }, &main)
 }
+
+/// What administrators have at the top of these pages.
+const LINKS: &str =
+    "<nav aria-label=\"Pages\"><a href=\"/oauth/apps\">My apps</a><a href=\"/oauth/admin\">All users</a></nav>";
 
 /// All users, for administrators.
 pub fn users(users: &[(String, Option<Person>)]) -> Response {
@@ -32,17 +30,18 @@ pub fn users(users: &[(String, Option<Person>)]) -> Response {
         .iter()
         .map(|(hash, person)| {
             let (name, subject) = person.as_ref().map_or((hash, hash), |person| (&person.name, &person.subject));
-            format!(
-                "<li><a href=\"/oauth/admin?user={hash}\">{}</a> <span class=\"soft\">{}</span></li>",
-                escape(name),
-                escape(subject)
-            )
+            // Of local users both are the same.
+            let subject = Some(subject).filter(|subject| *subject != name);
+            let subject = subject
+                .map_or_else(String::new, |subject| format!("<span class=\"soft small\">{}</span>", escape(subject)));
+            format!("<li><a href=\"/oauth/admin?user={hash}\">{}{subject}</a></li>", escape(name))
         })
         .collect();
-    let list =
-        if rows.is_empty() { "<p>Nobody has connected an app yet.</p>".into() } else { format!("<ul>{rows}</ul>") };
-    let main = format!("<h1>Users</h1>{list}<p><a href=\"/oauth/apps\">My own apps</a></p>");
-    page(200, "Users", &main, FormTarget::Here)
+    let (why, list) = match rows.as_str() {
+        "" => ("Nobody has connected an app yet.", String::new()),
+        rows => ("Who has connected an app. Choose one to see which.", format!("<ul class=\"users\">{rows}</ul>")),
+    };
+    wide_page("Users", LINKS, &format!("<h1>Users</h1><p class=\"soft small\">{why}</p>{list}"))
 }
 
 /// The apps of one user, for administrators. Posts `request`, `user` and `end` or `action` to `/oauth/admin`.
@@ -53,17 +52,19 @@ pub fn user(hash: &str, person: Option<&Person>, grants: &[Grant], scopes: &Scop
         escape(carried),
         escape(hash)
     );
+    // Two steps, also without scripts: this one cannot be undone.
     let main = format!(
         "<h1>Apps of {name}</h1><dl><dt>Subject</dt><dd><code>{subject}</code></dd><dt>In logs</dt><dd><code>{hash}</code></dd></dl>\
-         {list}<form method=\"post\" action=\"/oauth/admin\">{hidden}<div class=\"buttons\">\
-         <button type=\"submit\" name=\"action\" value=\"delete\">Delete everything about this user</button></div></form>\
-         <p><a href=\"/oauth/admin\">All users</a></p>",
+         {list}<details><summary>Delete everything about this user</summary>\
+         <p>This ends the access of all apps and deletes what is stored for {name}. It cannot be undone. Whoever may \
+         log in can come back and begin again.</p><form method=\"post\" action=\"/oauth/admin\">{hidden}\
+         <button class=\"danger\" type=\"submit\" name=\"action\" value=\"delete\">Delete everything</button></form></details>",
         name = escape(name),
         subject = escape(subject),
         hash = escape(hash),
         list = list(grants, scopes, "/oauth/admin", &hidden),
     );
-    page(200, "Apps of a user", &main, FormTarget::Here)
+    wide_page("Apps of a user", LINKS, &main)
 }
 
 fn list(grants: &[Grant], scopes: &Scopes, action: &str, hidden: &str) -> String {
@@ -85,16 +86,18 @@ fn list(grants: &[Grant], scopes: &Scopes, action: &str, hidden: &str) -> String
             None => String::new(),
         };
         format!(
-            "<section><h2>{name}</h2><p class=\"soft\">Since {since}{from}. Ends {until} unless it is used.</p>\
-             <ul>{skills}</ul><form method=\"post\" action=\"{action}\">{hidden}\
-             <button type=\"submit\" name=\"end\" value=\"{id}\" aria-label=\"End access of {name}\">End access</button></form></section>",
+            "<article>{tile}<div><h2>{name}</h2><p class=\"soft\">Since {since}{from}. Ends {until} unless used.</p>\
+             <ul>{skills}</ul></div><form method=\"post\" action=\"{action}\">{hidden}\
+             <button class=\"danger\" type=\"submit\" name=\"end\" value=\"{id}\" aria-label=\"End access of {name}\">End access</button></form></article>",
+            tile = tile(name),
             name = escape(name),
             since = date(grant.created_at),
             until = date(grant.expires_at),
             id = escape(&grant.id),
         )
     };
-    grants.iter().rev().map(one).collect()
+    let apps: String = grants.iter().rev().map(one).collect();
+    format!("<div class=\"apps\">{apps}</div>")
 }
 
 /// The day of a time, UTC: `2026-07-28`. (Days from civil, by Howard Hinnant.)

@@ -22,7 +22,7 @@ const LIFETIME: u64 = 365 * 24 * 3600;
 /// One approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Approval {
-    /// Of the client, the redirect URI and the user: the first 16 bytes of a hash.
+    /// Of the client, the redirect URI and the user (who is another one after he was deleted): the first 16 bytes of a hash.
     about: String,
     /// With spaces between them.
     scopes: String,
@@ -72,7 +72,7 @@ fn read(server: &Server, request: &Request) -> Vec<Approval> {
 }
 
 fn about(server: &Server, login: &Login, recipient: &Recipient) -> String {
-    let parts = [&login.person.subject, &recipient.client.id, &recipient.redirect_uri].map(|part| part.as_bytes());
+    let parts = [&login.user_hash, &recipient.client.id, &recipient.redirect_uri].map(|part| part.as_bytes());
     let hash = crypto::hmac(&server.settings.keys.subject, &parts);
     crypto::base64(hash.first_chunk::<16>().unwrap_or(&[0; 16]))
 }

@@ -21,9 +21,8 @@ const ROLE: &str = "admin";
 
 /// `GET /oauth/apps`.
 pub fn apps(server: &Server, request: &Request) -> Result<Response, Error> {
-    let Some(login) = Login::of(server, request) else { return Ok(login::page(server, request, None, APPS, None)) };
-    let user_hash = server.settings.keys.user_hash(&login.person.subject);
-    let grants = grants::list_of(server, &user_hash)?;
+    let Some(login) = Login::of(server, request)? else { return Ok(login::page(server, request, None, APPS, None)) };
+    let grants = grants::list_of(server, &login.user_hash)?;
     let carried = Carried::seal(server, "apps", APPS, &login.session);
     Ok(app_pages::apps(&login.person.name, &grants, &server.settings.scopes, &carried, login.has_role(server, ROLE)))
 }
@@ -33,8 +32,7 @@ pub fn change(server: &Server, request: &Request, body: &[u8]) -> Result<Respons
     let form = Form::parse(body)?;
     let Some(login) = opened(server, request, &form, "apps")? else { return Ok(authorize::again(APPS)) };
     if let Some(id) = form.one("end")? {
-        let user_hash = server.settings.keys.user_hash(&login.person.subject);
-        end(server, &user_hash, id)?;
+        end(server, &login.user_hash, id)?;
     }
     let response = authorize::again(APPS);
     match form.one("action")? {
@@ -45,7 +43,7 @@ pub fn change(server: &Server, request: &Request, body: &[u8]) -> Result<Respons
 
 /// `GET /oauth/admin`: all users; with `user`, the apps of one.
 pub fn admin(server: &Server, request: &Request) -> Result<Response, Error> {
-    let Some(login) = Login::of(server, request) else { return Ok(login::page(server, request, None, ADMIN, None)) };
+    let Some(login) = Login::of(server, request)? else { return Ok(login::page(server, request, None, ADMIN, None)) };
     if !login.has_role(server, ROLE) {
         return Err(Error::Role);
     }
@@ -78,7 +76,7 @@ pub fn administer(server: &Server, request: &Request, body: &[u8]) -> Result<Res
         return Ok(authorize::again(&format!("{ADMIN}?user={user_hash}")));
     }
     if form.one("action")? == Some("delete") {
-        users::delete(server, user_hash)?;
+        users::delete_listed(server, user_hash)?;
     }
     Ok(authorize::again(ADMIN))
 }
@@ -86,7 +84,7 @@ pub fn administer(server: &Server, request: &Request, body: &[u8]) -> Result<Res
 /// The login that a form was shown to; `None` if it has ended or the form is too old.
 fn opened(server: &Server, request: &Request, form: &Form, page: &str) -> Result<Option<Login>, Error> {
     let carried = Carried::open(server, page, form.one("request")?)?;
-    let Some(login) = Login::of(server, request) else { return Ok(None) };
+    let Some(login) = Login::of(server, request)? else { return Ok(None) };
     if !crypto::same(login.session.as_bytes(), carried.bound_to.as_bytes()) {
         return Err(Error::ForeignForm);
     }

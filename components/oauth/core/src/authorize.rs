@@ -39,7 +39,7 @@ pub struct Ask {
 pub async fn authorize(server: &Server<'_>, request: &Request) -> Result<Response, Error> {
     let form = parse(&request.query)?;
     let recipient = recipient(server, &form).await?;
-    let login = Login::of(server, request);
+    let login = Login::of(server, request)?;
     match (ask(server, &form), login) {
         // Anybody can register a client and make links with an error in them, so that an unsuspecting reader would be
         // sent on to wherever the client likes. So only who has logged in is sent there, and whoever comes from a client

@@ -6,7 +6,7 @@ use crate::form::{self, Form};
 use crate::http::Request;
 use crate::jwt::Jwt;
 use crate::records::{AuthMethod, Client};
-use crate::{assertion, clients, crypto};
+use crate::{assertion, clients};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
@@ -56,7 +56,7 @@ pub async fn authenticate(server: &Server<'_>, request: &Request, form: &Form) -
     match (client.auth, &client.secret_hash, proof) {
         (AuthMethod::None, _, Proof::Nothing) => {}
         (AuthMethod::Basic | AuthMethod::Post, Some(hash), Proof::Secret(secret)) => {
-            if !crypto::same(crypto::hex(&crypto::sha256(secret.as_bytes())).as_bytes(), hash.as_bytes()) {
+            if !hash.fits(secret) {
                 return Err(Error::ClientAuth("wrong secret"));
             }
         }

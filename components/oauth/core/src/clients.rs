@@ -32,6 +32,15 @@ pub fn registered(server: &Server, id: &str) -> Result<Option<Client>, StoreErro
     Ok((ends_at(server, &client)? > server.now).then_some(client))
 }
 
+/// Whether the client of a grant is not known any more: taken out of the settings, or deleted (RFC 7592 section 2.3). One
+/// with a document of its own is asked for it when it refreshes.
+pub fn is_gone(server: &Server, id: &str) -> Result<bool, StoreError> {
+    let known = server.settings.clients.contains_key(id)
+        || documents::is_address(id)
+        || (is_id(id) && server.store.get(&records::client_key(id))?.is_some());
+    Ok(!known)
+}
+
 /// Extend the life of a registered client that does something.
 pub fn note_use(server: &Server, client: &Client) -> Result<(), StoreError> {
     let until = server.now + lifetime(server);

@@ -12,7 +12,7 @@ use crate::http::{Request, Response};
 use crate::login::{Carried, Login};
 use crate::people::Person;
 use crate::records::{CodeRecord, GrantRecord, Props};
-use crate::{Server, approval, clients, pages, users};
+use crate::{Server, approval, clients, consent_page, users};
 
 /// The page for a request. `query` is the request's query string; `ticked` are the boxes that are ticked at first, all of
 /// them if it is `None`.
@@ -27,19 +27,19 @@ pub fn page(
 ) -> Response {
     // Sealed and bound to the login, it is also what no other site can make: the CSRF token.
     let carried = Carried::seal(server, "consent", &authorize::target(query), &login.session);
-    let skills = ask.scopes.iter().map(|name| pages::Skill {
+    let skills = ask.scopes.iter().map(|name| consent_page::Skill {
         name,
         meaning: server.settings.scopes.meaning(name).unwrap_or(name),
         ticked: ticked.is_none_or(|ticked| ticked.contains(name)),
     });
-    pages::consent(recipient, &skills.collect::<Vec<_>>(), &login.person.name, &carried, notice)
+    consent_page::consent(recipient, &skills.collect::<Vec<_>>(), &login.person.name, &carried, notice)
 }
 
 /// `POST /oauth/consent`.
 pub async fn consent(server: &Server<'_>, request: &Request, body: &[u8]) -> Result<Response, Error> {
     let form = Form::parse(body)?;
     let carried = Carried::open(server, "consent", form.one("request")?)?;
-    let Some(login) = Login::of(server, request) else { return Ok(authorize::again(&carried.target)) };
+    let Some(login) = Login::of(server, request)? else { return Ok(authorize::again(&carried.target)) };
     if !crypto::same(login.session.as_bytes(), carried.bound_to.as_bytes()) {
         return Err(Error::ForeignForm);
     }
@@ -85,7 +85,7 @@ pub fn issue_code(
     let code = Credential::mint(&server.settings.keys, Kind::Code, id, &server.random());
     let Person { subject, roles, tenant, .. } = login.person.clone();
     let props = Props { subject, authenticated_at: login.at, roles, tenant };
-    let user_hash = server.settings.keys.user_hash(&props.subject);
+    let user_hash = &login.user_hash;
     let record = CodeRecord {
         grant: GrantRecord {
             client_id: recipient.client.id.clone(),
@@ -102,9 +102,9 @@ pub fn issue_code(
         expires_at: server.now + u64::from(server.settings.oauth.code_seconds),
     };
     clients::note_use(server, &recipient.client)?;
-    users::note(server, &login.person)?;
-    grants::store_code(server, &code, &record)?;
+    users::note(server, &login.person, user_hash)?;
+    grants::store_code(server, &code, &record, &login.person.subject)?;
     let (grant_id, client_id) = (&id.to_string(), &recipient.client.id);
-    server.audit.record(&Event::Approved { grant_id, client_id, user_hash: &user_hash });
+    server.audit.record(&Event::Approved { grant_id, client_id, user_hash });
     Ok(code)
 }

@@ -110,9 +110,18 @@ impl Keys {
         }
     }
 
-    /// The name of a user in logs and keys: 32 lower-case hex digits.
+    /// The first name of a user in logs and keys: 32 lower-case hex digits. [`crate::users::hash`] knows the one of now.
     pub fn user_hash(&self, subject: &str) -> String {
-        let hash = hmac(&self.subject, &[subject.as_bytes()]);
+        self.named(&[subject.as_bytes()])
+    }
+
+    /// The name of a user after he was deleted.
+    pub fn user_hash_after(&self, subject: &str, salt: &str) -> String {
+        self.named(&[subject.as_bytes(), salt.as_bytes()])
+    }
+
+    fn named(&self, parts: &[&[u8]]) -> String {
+        let hash = hmac(&self.subject, parts);
         hex(hash.first_chunk::<16>().unwrap_or(&[0; 16]))
     }
 

@@ -8,7 +8,7 @@ use crate::fetched::{self, DocumentError, Limits};
 use crate::outbound::Reach;
 use crate::records::{AuthMethod, Client, Origin};
 use crate::redirect::{self, Target};
-use crate::throttle;
+use crate::{throttle, uri};
 use shared_settings::is_public_host;
 
 /// Most bytes of a document.
@@ -100,8 +100,8 @@ pub fn check_address(url: &str, reach: Reach) -> Result<(), &'static str> {
     let Ok(Target::Web(authority)) = redirect::classify(url) else {
         return Err("is not an https URL without user name and fragment");
     };
-    let host = redirect::host(authority);
-    let allowed = is_public_host(host) || (reach == Reach::PublicOrLoopback && redirect::is_loopback(host));
+    let host = uri::host(authority);
+    let allowed = is_public_host(host) || (reach == Reach::PublicOrLoopback && uri::is_loopback(host));
     if !allowed {
         return Err("is not on the public internet");
     }

@@ -75,7 +75,7 @@ pub enum Event<'a> {
         /// Which.
         grant_id: &'a str,
         /// `code-replay` and `refresh-replay` are signs of theft; `client`: RFC 7009; `user`: the person or an admin;
-        /// `user-removed`: not in the settings any more; `user-deleted`; `expired`: swept after its end.
+        /// `user-removed`: not in the settings any more; `provider`: the identity provider lets the user in no longer; `user-deleted`; `expired`: swept after its end.
         why: &'static str,
     },
     /// A request was refused or failed.

@@ -105,7 +105,7 @@ pub async fn get(server: &Server<'_>, url: &str, limits: Limits, not_before: u64
 }
 
 /// How long an answer may be kept, in seconds.
-fn lifetime(answer: &Fetched, max: u64) -> u64 {
+pub fn lifetime(answer: &Fetched, max: u64) -> u64 {
     let control = answer.header("cache-control").to_ascii_lowercase();
     let mut directives = control.split(',').map(str::trim);
     if directives.clone().any(|directive| directive == "no-store" || directive == "no-cache") {

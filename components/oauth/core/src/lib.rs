@@ -5,8 +5,8 @@
 //! |---|---|
 //! | which path is what | `routes` |
 //! | RFC 9728, RFC 8414 documents | `metadata` |
-//! | clients: registered (RFC 7591, RFC 7592), by document, by settings | `registration`, `documents`, `clients`, `client_metadata`, `redirect` |
-//! | how clients prove themselves | `client_auth`, `assertion`, `jwt`, `keyset`, `once` |
+//! | clients: registered (RFC 7591, RFC 7592), by document, by settings | `registration`, `documents`, `clients`, `client_metadata`, `redirect`, `uri` |
+//! | how clients prove themselves | `client_auth`, `secret`, `assertion`, `jwt`, `keyset`, `once` |
 //! | the authorization endpoint and its pages | `authorize`, `login`, `consent`, `approval`, `pages` |
 //! | identity providers | `providers`, `people` |
 //! | the token, revocation and introspection endpoints | `token`, `machine`, `pkce`, `revoke`, `introspect` |
@@ -25,6 +25,7 @@ mod client_auth;
 mod client_metadata;
 mod clients;
 mod consent;
+mod consent_page;
 mod cookies;
 mod credential;
 mod crypto;
@@ -57,10 +58,12 @@ mod registration;
 mod revoke;
 mod routes;
 mod scopes;
+mod secret;
 mod settings;
 mod sweep;
 mod throttle;
 mod token;
+mod uri;
 mod users;
 mod validate;
 

@@ -56,11 +56,17 @@ impl<'a> List<'a> {
         Self { store, name }
     }
 
-    /// Add an entry at the end.
-    pub fn append(&self, entry: &Entry) -> Result<(), StoreError> {
+    /// Add an entry at the end. Its number.
+    pub fn append(&self, entry: &Entry) -> Result<i64, StoreError> {
         let number = self.store.increment(&self.key("count"), 1)?;
         let bytes = serde_json::to_vec(entry).map_err(|error| StoreError(error.to_string()))?;
-        self.store.set(&self.key(&number.to_string()), &bytes)
+        self.store.set(&self.key(&number.to_string()), &bytes)?;
+        Ok(number)
+    }
+
+    /// Take out the entry of this number.
+    pub fn remove(&self, number: i64) -> Result<(), StoreError> {
+        self.store.delete(&self.key(&number.to_string()))
     }
 
     /// How many there may be at most: gaps count.

@@ -9,8 +9,9 @@ use crate::http::{Request, Response};
 use crate::password::{MAX_PASSWORD, PasswordHash};
 use crate::people::Person;
 use crate::throttle::{self, Verdict};
-use crate::{Server, crypto, pages};
+use crate::{Server, crypto, pages, providers, users};
 use serde::{Deserialize, Serialize};
+use shared_ports::StoreError;
 
 /// How long a login lasts, in seconds.
 const LIFETIME: u64 = 12 * 3600;
@@ -26,6 +27,8 @@ const MAX_NAME: usize = 256;
 pub struct Login {
     /// Who.
     pub person: Person,
+    /// His name in keys and logs, as of now.
+    pub user_hash: String,
     /// A random name of this login; forms are bound to it.
     pub session: String,
     /// When it was made.
@@ -36,6 +39,7 @@ pub struct Login {
 #[derive(Serialize, Deserialize)]
 struct CookieValue {
     person: Person,
+    user_hash: String,
     session: String,
     at: u64,
     fingerprint: String,
@@ -43,19 +47,25 @@ struct CookieValue {
 
 impl Login {
     /// The login of a request, if the cookie is ours, not too old, and the user is still there with the same password or
-    /// provider.
-    pub fn of(server: &Server, request: &Request) -> Option<Self> {
-        Cookie::Login.values(server, request).find_map(|value| {
+    /// provider, and was not deleted since.
+    pub fn of(server: &Server, request: &Request) -> Result<Option<Self>, StoreError> {
+        let login = Cookie::Login.values(server, request).find_map(|value| {
             let plain = server.settings.keys.login.open(b"login", &crypto::unbase64(value)?)?;
             let value: CookieValue = serde_json::from_slice(&plain).ok()?;
             let fingerprint = fingerprint(server, &value.person.subject)?;
             let fresh = value.at.saturating_add(LIFETIME) > server.now;
-            (fresh && value.fingerprint == fingerprint).then_some(Self {
-                person: value.person,
-                session: value.session,
-                at: value.at,
-            })
-        })
+            let CookieValue { person, user_hash, session, at, .. } = value;
+            (fresh && value.fingerprint == fingerprint).then_some(Self { person, user_hash, session, at })
+        });
+        let Some(mut login) = login else { return Ok(None) };
+        if users::hash(server, &login.person.subject)? != login.user_hash {
+            return Ok(None);
+        }
+        // What the provider has said since.
+        if let Some(standing) = providers::known(server, &login.user_hash)? {
+            (login.person.roles, login.person.tenant) = (standing.roles, standing.tenant);
+        }
+        Ok(Some(login))
     }
 
     /// Roles by the settings of now.
@@ -81,19 +91,22 @@ fn fingerprint(server: &Server, subject: &str) -> Option<String> {
 }
 
 /// The browser of somebody who has just logged in goes on where the login began.
-pub fn logged_in(server: &Server, person: Person, target: &str) -> Response {
-    let user_hash = server.settings.keys.user_hash(&person.subject);
+pub fn logged_in(server: &Server, request: &Request, person: Person, target: &str) -> Result<Response, StoreError> {
+    // Of two tabs that waited for a login, the second must not spoil the form that the first has got.
+    let before = Login::of(server, request)?.filter(|login| login.person.subject == person.subject);
+    let user_hash = users::hash(server, &person.subject)?;
     server.audit.record(&Event::LoggedIn { user_hash: &user_hash });
     let value = CookieValue {
         fingerprint: fingerprint(server, &person.subject).unwrap_or_default(),
         person,
-        session: crypto::hex(&server.random::<16>()),
+        user_hash,
+        session: before.map_or_else(|| crypto::hex(&server.random::<16>()), |login| login.session),
         at: server.now,
     };
     let plain = serde_json::to_vec(&value).unwrap_or_default();
     let sealed = server.settings.keys.login.seal(server.random(), b"login", &plain);
     let cookie = Cookie::Login.set(server, &crypto::base64(&sealed), LIFETIME);
-    authorize::again(target).with("set-cookie", cookie)
+    Ok(authorize::again(target).with("set-cookie", cookie))
 }
 
 /// What a page's form carries through the browser, sealed, so that it comes back unchanged and from where it was sent.
@@ -177,7 +190,7 @@ pub async fn login(server: &Server<'_>, request: &Request, body: &[u8]) -> Resul
     }
     let name = form.one("username")?.unwrap_or_default();
     match check(server, name, form.one("password")?.unwrap_or_default()) {
-        Ok(person) => Ok(logged_in(server, person, &carried.target)),
+        Ok(person) => Ok(logged_in(server, request, person, &carried.target)?),
         Err(error @ (Error::Credentials | Error::Throttled { .. })) => {
             server.audit.record(&Event::Refused { why: &error.to_string(), ours: false });
             let recipient = authorize::recipient_of(server, &carried.target).await?;
@@ -192,7 +205,7 @@ fn check(server: &Server, name: &str, password: &str) -> Result<Person, Error> {
     if name.is_empty() || name.len() > MAX_NAME || password.len() > MAX_PASSWORD {
         return Err(Error::Credentials);
     }
-    let user_hash = server.settings.keys.user_hash(name);
+    let user_hash = users::hash(server, name)?;
     let attempt = match throttle::attempt(server, name, server.address)? {
         Verdict::Go(attempt) => attempt,
         Verdict::Wait(retry_after) => {

@@ -70,7 +70,7 @@ pub async fn assertion(server: &Server<'_>, client: &Client, form: &Form) -> Res
         result => result?,
     }
     let person = providers::person(name, provider, &claims.0)?;
-    users::note(server, &person)?;
+    users::note(server, &person, &users::hash(server, &person.subject)?)?;
     // The provider may allow less than the client asks for.
     let mut granted = asked(server, form)?;
     if let Some(allowed) = claims.text("scope") {
@@ -123,7 +123,7 @@ pub fn exchange(server: &Server, client: &Client, form: &Form) -> Result<Issued,
     let access = Credential::mint(&server.settings.keys, Kind::Access, subject.grant, &server.random());
     let longest = server.now + u64::from(server.settings.oauth.access_token_seconds);
     let expires_at = subject.principal.expires_at.min(longest);
-    grants::store_exchanged(server, &access, &subject.key, scopes.clone(), expires_at)?;
+    grants::store_exchanged(server, &access, &subject.key, scopes.clone(), expires_at, subject.said)?;
     Ok(Issued { access, expires_in: expires_at.saturating_sub(server.now), scopes, refresh: None })
 }
 

@@ -3,21 +3,21 @@
 use crate::Server;
 use crate::http::Response;
 use crate::token;
-use serde_json::{Value, json};
+use serde_json::json;
 use shared_settings::GrantType;
-
-/// How long caches may keep the documents, in seconds. They change with the settings only.
-const MAX_AGE: u32 = 60;
 
 /// Protected resource metadata (RFC 9728 section 2) of the MCP endpoint.
 pub fn protected_resource(server: &Server) -> Response {
-    document(json!({
-        "resource": server.settings.resource,
-        "authorization_servers": [server.settings.public_url.as_str()],
-        "scopes_supported": server.settings.scopes.names().collect::<Vec<_>>(),
-        "bearer_methods_supported": ["header"],
-        "resource_name": "mcp-edge",
-    }))
+    Response::json(
+        200,
+        &json!({
+            "resource": server.settings.resource,
+            "authorization_servers": [server.settings.public_url.as_str()],
+            "scopes_supported": server.settings.scopes.names().collect::<Vec<_>>(),
+            "bearer_methods_supported": ["header"],
+            "resource_name": "mcp-edge",
+        }),
+    )
 }
 
 /// Authorization server metadata (RFC 8414 section 2). Also served where OpenID Connect clients look; what only OpenID
@@ -70,15 +70,5 @@ pub fn authorization_server(server: &Server) -> Response {
             fields.insert("authorization_grant_profiles_supported".into(), profiles);
         }
     }
-    document(metadata)
-}
-
-fn document(value: Value) -> Response {
-    let mut response = Response::json(200, &value);
-    for (name, value) in &mut response.headers {
-        if *name == "cache-control" {
-            *value = format!("public, max-age={MAX_AGE}");
-        }
-    }
-    response
+    Response::json(200, &metadata)
 }

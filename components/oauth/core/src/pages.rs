@@ -4,14 +4,16 @@ use crate::authorize::Recipient;
 use crate::crypto;
 use crate::errors::{self, Error};
 use crate::http::Response;
-use crate::records::Origin;
-use crate::redirect::{self, Target};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use shared_settings::Provider;
 use std::collections::BTreeMap;
 
 const STYLE: &str = include_str!("pages.css");
+
+/// Two places and what joins them. Drawn in the page: the policy lets nothing be fetched.
+const MARK: &str = "<svg width=\"22\" height=\"22\" viewBox=\"0 0 22 22\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\" aria-hidden=\"true\">\
+    <circle cx=\"5\" cy=\"11\" r=\"3\"/><circle cx=\"17\" cy=\"5\" r=\"3\"/><circle cx=\"17\" cy=\"17\" r=\"3\"/><path d=\"m8 9.5 6-3m-6 6 6 3\"/></svg>";
 
 /// Where the forms of a page may lead (CSP `form-action`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,13 +43,23 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// A whole page. `title` is text, `main` is HTML.
+/// A page with one thing to do. `title` is text, `main` is HTML.
 pub fn page(status: u16, title: &str, main: &str, forms: FormTarget) -> Response {
+    whole(status, title, "", "", main, forms)
+}
+
+/// A page with a list: wider, and with links (HTML) to the other pages of its kind.
+pub fn wide_page(title: &str, links: &str, main: &str) -> Response {
+    whole(200, title, " class=\"wide\"", links, main, FormTarget::Here)
+}
+
+fn whole(status: u16, title: &str, class: &str, links: &str, main: &str, forms: FormTarget) -> Response {
     let title = escape(title);
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
-         <title>{title} – mcp-edge</title><style>{STYLE}</style></head><body><main>{main}</main></body></html>"
+         <title>{title} – mcp-edge</title><style>{STYLE}</style></head>\
+         <body{class}><header>{MARK}mcp-edge{links}</header><main>{main}</main></body></html>"
     );
     let style = BASE64_STANDARD.encode(crypto::sha256(STYLE.as_bytes()));
     let form_action = match forms {
@@ -66,14 +78,34 @@ pub fn page(status: u16, title: &str, main: &str, forms: FormTarget) -> Response
     response
 }
 
-/// Something went wrong, told to a person.
+/// Something went wrong, told to a person. The way on is there for everybody: who is signed in finds the apps and the
+/// button to sign out there, who is not can sign in.
 pub fn error(status: u16, text: &str) -> Response {
     let title = match status {
         404 => "Page not found",
         500.. => "Not at the moment",
         _ => "This did not work",
     };
-    page(status, title, &format!("<h1>{title}</h1><p>{}</p>", escape(text)), FormTarget::Here)
+    let main = format!(
+        "<h1>{title}</h1><p>{}</p><p class=\"small\"><a href=\"/oauth/apps\">Your connected apps</a></p>",
+        escape(text)
+    );
+    page(status, title, &main, FormTarget::Here)
+}
+
+/// The sign of an app: the first letter of its name, or a dot. Only for the eye.
+pub fn tile(name: &str) -> String {
+    let letter = name.chars().find(|c| c.is_alphanumeric()).unwrap_or('•');
+    format!("<div class=\"tile\" aria-hidden=\"true\">{}</div>", letter.to_uppercase())
+}
+
+/// The name of a client, escaped. In quotes, because it is the client's own text; isolated, because it may be written
+/// from right to left.
+pub fn client_name(recipient: &Recipient) -> String {
+    match recipient.client.name.trim() {
+        "" => "an app without a name".into(),
+        name => format!("“<bdi>{}</bdi>”", escape(name)),
+    }
 }
 
 /// How one may log in.
@@ -105,109 +137,43 @@ pub fn login(recipient: Option<&Recipient>, ways: &Ways, carried: &str, name: &s
             format!("<a class=\"button\" href=\"{}\">Continue with {}</a>", escape(&href), escape(label))
         })
         .collect();
-    let links = if links.is_empty() { links } else { format!("<div class=\"ways\">{links}</div>") };
-    let form = if ways.password { password_form(carried, name) } else { String::new() };
-    let or = if ways.password && !links.is_empty() { "<p class=\"or soft\">or</p>" } else { "" };
+    let links = if ways.providers.is_empty() { links } else { format!("<div class=\"ways\">{links}</div>") };
+    let alone = ways.providers.is_empty();
+    let form = if ways.password { password_form(carried, name, error, alone) } else { String::new() };
+    let or = if ways.password && !alone { "<p class=\"or\">or</p>" } else { "" };
     let main = format!("<h1>Sign in</h1><p class=\"soft\">{why}</p>{notice}{links}{or}{form}");
     let status = wire.as_ref().map_or(200, |wire| wire.status);
-    let response = page(status, "Sign in", &main, FormTarget::Here);
+    // The title is what a screen reader says first.
+    let title = if error.is_some() { "Error: Sign in" } else { "Sign in" };
+    let response = page(status, title, &main, FormTarget::Here);
     match error {
         Some(Error::Throttled { retry_after }) => response.with("retry-after", retry_after.to_string()),
         _ => response,
     }
 }
 
-fn password_form(carried: &str, name: &str) -> String {
-    // The field that has to be filled in next has the focus.
-    let (focus_name, focus_password) = if name.is_empty() { (" autofocus", "") } else { ("", " autofocus") };
+fn password_form(carried: &str, name: &str, error: Option<&Error>, alone: bool) -> String {
+    // The field that has to be filled in next has the focus. Not beside providers on a first visit: it would take people
+    // past them, and open the keyboard of a phone over them.
+    let (focus_name, focus_password) = match name {
+        "" if alone || error.is_some() => (" autofocus", ""),
+        "" => ("", ""),
+        _ => ("", " autofocus"),
+    };
+    let wrong = match error {
+        Some(Error::Credentials) => " aria-invalid=\"true\" aria-describedby=\"problem\"",
+        _ => "",
+    };
     format!(
         "<form method=\"post\" action=\"/oauth/login\"><input type=\"hidden\" name=\"request\" value=\"{carried}\">\
          <label for=\"username\">User name</label>\
-         <input type=\"text\" id=\"username\" name=\"username\" value=\"{name}\" autocomplete=\"username\" autocapitalize=\"none\" spellcheck=\"false\" required{focus_name}>\
+         <input type=\"text\" id=\"username\" name=\"username\" value=\"{name}\" autocomplete=\"username\" autocapitalize=\"none\" spellcheck=\"false\" required{wrong}{focus_name}>\
          <label for=\"password\">Password</label>\
-         <input type=\"password\" id=\"password\" name=\"password\" autocomplete=\"current-password\" required{focus_password}>\
+         <input type=\"password\" id=\"password\" name=\"password\" autocomplete=\"current-password\" required{wrong}{focus_password}>\
          <div class=\"buttons\"><button class=\"main\" type=\"submit\">Sign in</button></div></form>",
         carried = escape(carried),
         name = escape(name),
     )
-}
-
-/// A scope on the consent page.
-#[derive(Debug)]
-pub struct Skill<'a> {
-    /// On the wire.
-    pub name: &'a str,
-    /// For people.
-    pub meaning: &'a str,
-    /// Whether its box is ticked at first.
-    pub ticked: bool,
-}
-
-/// The consent page. Posts `request`, one `scope` for each box that is ticked, and `action` (`approve`, `deny`,
-/// `switch`) to `/oauth/consent`.
-pub fn consent(recipient: &Recipient, skills: &[Skill], user: &str, carried: &str, notice: Option<&str>) -> Response {
-    let (place, warning) = match redirect::classify(&recipient.redirect_uri) {
-        Ok(Target::Web(host)) => (format!("the web site <strong>{}</strong>", escape(host)), ""),
-        Ok(Target::Loopback(host)) => (
-            format!("a program on this computer (<strong>{}</strong>)", escape(host)),
-            "<p class=\"notice warn\">Any program on your computer can ask like this and give itself any name. \
-             Continue only if you have just started this yourself.</p>",
-        ),
-        Ok(Target::App(scheme)) => (
-            format!("the app on this device that opens <strong>{}:</strong> links", escape(scheme)),
-            "<p class=\"notice warn\">Any app on your device can ask like this and give itself any name. \
-             Continue only if you have just started this yourself.</p>",
-        ),
-        // Cannot be: it was checked when it was registered.
-        Err(_) => (String::new(), ""),
-    };
-    let boxes: String = skills
-        .iter()
-        .map(|skill| {
-            format!(
-                "<label class=\"scope\"><input type=\"checkbox\" name=\"scope\" value=\"{}\"{}><span>{}</span></label>",
-                escape(skill.name),
-                if skill.ticked { " checked" } else { "" },
-                escape(skill.meaning)
-            )
-        })
-        .collect();
-    let known_by = match recipient.client.origin {
-        Origin::Settings => "The operator of this gateway has registered the app.".into(),
-        Origin::Document => {
-            let address = recipient.client.id.strip_prefix("https://").unwrap_or_default();
-            let host = address.split('/').next().unwrap_or_default();
-            format!("The app is described by <strong>{}</strong>. The name is what it says about itself.", escape(host))
-        }
-        Origin::Registered => String::from("The name is what the app says about itself. Nobody has checked it."),
-    };
-    let notice = notice
-        .map_or_else(String::new, |notice| format!("<p class=\"notice bad\" role=\"alert\">{}</p>", escape(notice)));
-    let main = format!(
-        "<h1>Allow {client} to use this gateway?</h1>{notice}\
-         <form class=\"switch\" method=\"post\" action=\"/oauth/consent\"><input type=\"hidden\" name=\"request\" value=\"{carried}\">\
-         <p class=\"soft\">Signed in as <strong>{user}</strong>. <button class=\"link\" type=\"submit\" name=\"action\" value=\"switch\">Use another account</button></p></form>\
-         {warning}\
-         <form method=\"post\" action=\"/oauth/consent\"><input type=\"hidden\" name=\"request\" value=\"{carried}\">\
-         <fieldset><legend>It may</legend>{boxes}</fieldset>\
-         <dl><dt>The answer goes to</dt><dd>{place}</dd><dt>Exact address</dt><dd><code>{uri}</code></dd></dl>\
-         <p class=\"soft\">{known_by}</p>\
-         <div class=\"buttons\"><button type=\"submit\" name=\"action\" value=\"deny\">Cancel</button>\
-         <button class=\"main\" type=\"submit\" name=\"action\" value=\"approve\">Allow</button></div></form>",
-        client = client_name(recipient),
-        carried = escape(carried),
-        user = escape(user),
-        uri = escape(&recipient.redirect_uri),
-    );
-    page(200, "Allow access", &main, FormTarget::Anywhere)
-}
-
-/// The name of a client, escaped.
-fn client_name(recipient: &Recipient) -> String {
-    match recipient.client.name.trim() {
-        "" => "an app without a name".into(),
-        name => format!("“{}”", escape(name)),
-    }
 }
 
 #[cfg(test)]
@@ -222,6 +188,13 @@ mod tests {
             prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
             let back = escaped.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&");
             prop_assert_eq!(back, text);
+        }
+
+        #[test]
+        fn a_tile_is_one_letter_whatever_the_name(name in ".*") {
+            let html = tile(&name);
+            let letter = html.strip_prefix("<div class=\"tile\" aria-hidden=\"true\">").and_then(|rest| rest.strip_suffix("</div>")).unwrap();
+            prop_assert!((1..=3).contains(&letter.chars().count()) && escape(letter) == letter, "{}", html);
         }
     }
 

@@ -22,7 +22,7 @@ pub struct Person {
 }
 
 /// What somebody may do now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// In ascending order.
     pub roles: Vec<String>,
@@ -31,8 +31,8 @@ pub struct Standing {
 }
 
 impl Settings {
-    /// Roles and tenant by the settings of now; `None` for who is not known any more, and is out at once. What an identity
-    /// provider has said is as old as the login.
+    /// Roles and tenant by the settings of now; `None` for who is not known any more, and is out at once. `roles` and
+    /// `tenant` are what an identity provider has said.
     pub(crate) fn standing(&self, subject: &str, roles: &[String], tenant: Option<&str>) -> Option<Standing> {
         let of =
             |roles: &[String], tenant: Option<&str>| Standing { roles: roles.into(), tenant: tenant.map(String::from) };
@@ -50,8 +50,9 @@ impl Settings {
         }
     }
 
-    /// The same for the user of a grant.
-    pub(crate) fn standing_of(&self, props: &Props) -> Option<Standing> {
-        self.standing(&props.subject, &props.roles, props.tenant.as_deref())
+    /// The same for the user of a grant, of whom an identity provider may have said something since.
+    pub(crate) fn standing_of(&self, props: &Props, said: Option<&Standing>) -> Option<Standing> {
+        let (roles, tenant) = said.map_or((&props.roles, &props.tenant), |said| (&said.roles, &said.tenant));
+        self.standing(&props.subject, roles, tenant.as_deref())
     }
 }

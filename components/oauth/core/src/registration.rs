@@ -8,6 +8,7 @@ use crate::http::{Body, Request, Response};
 use crate::list::{Entry, Fate, List};
 use crate::outbound::Reach;
 use crate::records::{self, AuthMethod, CLIENTS, Client, Origin};
+use crate::secret::SecretHash;
 use crate::{clients, crypto, documents, throttle};
 use serde_json::json;
 use shared_ports::StoreError;
@@ -38,13 +39,13 @@ pub fn register(server: &Server, body: &[u8]) -> Result<Response, Error> {
         redirect_uris: checked.redirect_uris,
         // RFC 7591 section 2: the default if it is left out.
         auth: checked.auth.unwrap_or(AuthMethod::Basic),
-        secret_hash: secret.as_deref().map(hash),
+        secret_hash: secret.as_deref().map(SecretHash::of),
         refresh: checked.refresh,
         created_at: server.now,
         expires_at: server.now + clients::lifetime(server),
         jwks: checked.jwks,
         jwks_uri: checked.jwks_uri,
-        management_hash: Some(hash(&token)),
+        management_hash: Some(SecretHash::of(&token)),
         origin: Origin::Registered,
         grant_types: Vec::new(),
     };
@@ -59,8 +60,8 @@ pub fn manage(server: &Server, request: &Request, id: &str) -> Result<Response, 
     let client = clients::registered(server, id)?;
     let token = bearer(request).ok_or(Error::ManagementToken)?;
     // Also without a client the token is hashed and compared: who asks does not learn which clients there are.
-    let known = client.as_ref().and_then(|client| client.management_hash.as_deref()).unwrap_or_default();
-    if !crypto::same(hash(token).as_bytes(), known.as_bytes()) {
+    let known = client.as_ref().and_then(|client| client.management_hash.clone());
+    if !known.unwrap_or_else(SecretHash::of_nobody).fits(token) {
         return Err(Error::ManagementToken);
     }
     let client = client.ok_or(Error::ManagementToken)?;
@@ -90,7 +91,7 @@ fn replace(server: &Server, client: Client, token: &str, body: &[u8]) -> Result<
         _ => None,
     };
     let secret_hash = match auth {
-        AuthMethod::Basic | AuthMethod::Post => secret.as_deref().map(hash).or(client.secret_hash),
+        AuthMethod::Basic | AuthMethod::Post => secret.as_deref().map(SecretHash::of).or(client.secret_hash),
         AuthMethod::None | AuthMethod::Key => None,
     };
     let client = Client {
@@ -121,10 +122,6 @@ fn check(metadata: Metadata) -> Result<Checked, Error> {
 fn new_secret(server: &Server, checked: &Checked) -> Option<String> {
     let wanted = matches!(checked.auth, None | Some(AuthMethod::Basic | AuthMethod::Post));
     wanted.then(|| crypto::base64(&server.random::<32>()))
-}
-
-fn hash(secret: &str) -> String {
-    crypto::hex(&crypto::sha256(secret.as_bytes()))
 }
 
 /// The token of `Authorization: Bearer`.

@@ -6,6 +6,7 @@ use crate::errors::Error;
 use crate::form::Form;
 use crate::grants::{self, Issued};
 use crate::http::{Request, Response};
+use crate::providers::{self, Heard};
 use crate::records::{self, Client, CodeRecord, GrantRecord};
 use crate::{Server, machine, pkce, scopes};
 use serde_json::json;
@@ -24,7 +25,7 @@ pub async fn token(server: &Server<'_>, request: &Request, body: &[u8]) -> Resul
     check_resource(server, &form)?;
     let issued = match grant_type {
         "authorization_code" => by_code(server, &client, &form)?,
-        "refresh_token" => by_refresh_token(server, &client, &form)?,
+        "refresh_token" => by_refresh_token(server, &client, &form).await?,
         "client_credentials" => machine::client_credentials(server, &client, &form)?,
         JWT_BEARER => machine::assertion(server, &client, &form).await?,
         TOKEN_EXCHANGE => machine::exchange(server, &client, &form)?,
@@ -90,7 +91,7 @@ fn replayed(server: &Server, client: &Client, code: &Credential) -> Result<Error
 }
 
 /// Section 6.
-fn by_refresh_token(server: &Server, client: &Client, form: &Form) -> Result<Issued, Error> {
+async fn by_refresh_token(server: &Server<'_>, client: &Client, form: &Form) -> Result<Issued, Error> {
     let text = form.one("refresh_token")?.ok_or(Error::Missing("refresh_token"))?;
     if !client.refresh {
         return Err(Error::GrantTypeOfClient);
@@ -100,7 +101,16 @@ fn by_refresh_token(server: &Server, client: &Client, form: &Form) -> Result<Iss
         return Err(Error::Scope);
     }
     let token = Credential::parse(&server.settings.keys, Kind::Refresh, text).ok_or(Error::Unknown)?;
-    grants::rotate(server, &token, &client.id, asked)
+    let asked = grants::check(server, &token, &client.id, asked)?;
+    let said = match providers::hear(server, &asked.grant.user_hash).await? {
+        Heard::Nothing => None,
+        Heard::Says(standing) => Some(standing),
+        Heard::Out => {
+            grants::end(server, token.grant(), "provider")?;
+            return Err(Error::GrantEnded);
+        }
+    };
+    grants::rotate(server, asked, said)
 }
 
 /// RFC 8707 section 2: more than one resource is allowed to ask for, but there is only one here.

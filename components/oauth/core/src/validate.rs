@@ -1,9 +1,10 @@
 //! The check of an access token, made for every request to the protected resource.
 
-use crate::Server;
 use crate::credential::{Credential, GrantId, Kind};
 use crate::crypto::Key;
+use crate::people::Standing;
 use crate::records::{self, AccessRecord, GrantRecord, Props};
+use crate::{Server, clients};
 use shared_ports::StoreError;
 
 /// Who is asking.
@@ -19,7 +20,8 @@ pub struct Principal {
     pub grant_id: String,
     /// Granted scopes, in ascending order.
     pub scopes: Vec<String>,
-    /// Roles of the user, in ascending order: as the settings have them now, or as the identity provider said at login.
+    /// Roles of the user, in ascending order: as the settings have them now, or as the identity provider said when
+    /// the token was issued.
     pub roles: Vec<String>,
     /// Tenant of the user.
     pub tenant: Option<String>,
@@ -36,7 +38,7 @@ pub enum TokenError {
     /// Its time is over.
     #[error("token has expired")]
     Expired,
-    /// The grant behind it has ended, or its user was removed from the settings.
+    /// The grant behind it has ended, or its user or client is gone.
     #[error("grant has ended")]
     Revoked,
     /// Issued for another resource.
@@ -56,6 +58,8 @@ pub struct Inspected {
     pub grant: GrantId,
     /// The grant's key.
     pub key: Key,
+    /// As in its record.
+    pub said: Option<String>,
 }
 
 /// Check an access token for a resource (OAuth 2.1 section 5.2, RFC 8707).
@@ -71,6 +75,9 @@ pub fn inspect(server: &Server, token: &str, resource: &str) -> Result<Inspected
     let grant = records::get::<GrantRecord>(server.store, &records::grant_key(id))?;
     // Its mark says that it is ours. Without its record it was swept after its end; without its grant it was revoked.
     let Some(grant) = grant else { return Err(TokenError::Revoked) };
+    if clients::is_gone(server, &grant.client_id)? {
+        return Err(TokenError::Revoked);
+    }
     let Some(record) = record else { return Err(TokenError::Expired) };
     if record.expires_at <= server.now {
         server.store.delete(&key)?;
@@ -83,7 +90,11 @@ pub fn inspect(server: &Server, token: &str, resource: &str) -> Result<Inspected
     let grant_key = token.unwrap_key(&record.key).ok_or_else(damaged)?;
     let props = Props::open(&grant.props, &grant_key, id).ok_or_else(damaged)?;
     // Roles and tenant are taken from the settings of now, and who is not in them any more is out at once.
-    let standing = server.settings.standing_of(&props).ok_or(TokenError::Revoked)?;
+    let said = match &record.said {
+        None => None,
+        Some(said) => Some(Standing::open(said, &grant_key, id).ok_or_else(damaged)?),
+    };
+    let standing = server.settings.standing_of(&props, said.as_ref()).ok_or(TokenError::Revoked)?;
     let principal = Principal {
         subject: props.subject,
         user_hash: grant.user_hash,
@@ -94,5 +105,5 @@ pub fn inspect(server: &Server, token: &str, resource: &str) -> Result<Inspected
         tenant: standing.tenant,
         expires_at: record.expires_at,
     };
-    Ok(Inspected { principal, grant: id, key: grant_key })
+    Ok(Inspected { principal, grant: id, key: grant_key, said: record.said })
 }

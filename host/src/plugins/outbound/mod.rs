@@ -8,6 +8,7 @@ mod body;
 mod error;
 mod reach;
 mod resolver;
+mod trust;
 
 use body::TimedBody;
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use resolver::Resolver;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+pub use trust::{Trust, TrustError};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 /// Wait for a connection (DNS, TCP and TLS together) if the guest does not say how long.
@@ -58,28 +60,28 @@ pub struct Outbound {
 type Pooled = Client<HttpsConnector<HttpConnector<Resolver>>, WasiBody>;
 
 impl Outbound {
-    /// A client with empty pools. Servers' certificates are checked against the roots Mozilla trusts.
-    pub fn new() -> Result<Self, rustls::Error> {
+    /// A client with empty pools. Servers' certificates are checked against these authorities.
+    pub fn new(trust: &Trust) -> Result<Self, rustls::Error> {
+        let tls = trust.tls()?;
         Ok(Self {
-            anywhere: Self::pool(Reach::Anywhere)?,
-            public: Self::pool(Reach::Public)?,
-            public_or_loopback: Self::pool(Reach::PublicOrLoopback)?,
+            anywhere: Self::pool(Reach::Anywhere, tls.clone()),
+            public: Self::pool(Reach::Public, tls.clone()),
+            public_or_loopback: Self::pool(Reach::PublicOrLoopback, tls),
         })
     }
 
-    fn pool(reach: Reach) -> Result<Pooled, rustls::Error> {
+    fn pool(reach: Reach, tls: rustls::ClientConfig) -> Pooled {
         let mut tcp = HttpConnector::new_with_resolver(Resolver::new(reach));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(TCP_KEEPALIVE));
         let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
-            .map_err(|error| rustls::Error::General(error.to_string()))?
+            .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
             .enable_http2()
             .wrap_connector(tcp);
-        Ok(Client::builder(TokioExecutor::new())
+        Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
@@ -88,7 +90,7 @@ impl Outbound {
             .http2_adaptive_window(true)
             // A pooled connection that turns out to be closed before anything was sent on it is replaced silently.
             .retry_canceled_requests(true)
-            .build(connector))
+            .build(connector)
     }
 
     /// Send a request and wait for the head of its response. The errors `DnsTimeout`, `DnsError`, `Connection*` up to

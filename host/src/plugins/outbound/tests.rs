@@ -69,7 +69,7 @@ async fn connections_are_kept_and_a_closed_one_is_replaced_silently() {
         }
     })
     .await;
-    let outbound = Outbound::new().unwrap();
+    let outbound = Outbound::new(&Trust::default()).unwrap();
     for n in 0..6 {
         assert_eq!(text(&outbound, &url).await.unwrap(), "ok", "{n}");
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -79,7 +79,7 @@ async fn connections_are_kept_and_a_closed_one_is_replaced_silently() {
 
 #[tokio::test]
 async fn nothing_sent_can_be_told_from_broken_later() {
-    let outbound = Outbound::new().unwrap();
+    let outbound = Outbound::new(&Trust::default()).unwrap();
     // A port that was free a moment ago.
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let refused = text(&outbound, &format!("http://{closed}/")).await;
@@ -113,7 +113,7 @@ async fn nothing_sent_can_be_told_from_broken_later() {
 
 #[tokio::test]
 async fn each_timeout_has_its_own_end() {
-    let outbound = Outbound::new().unwrap();
+    let outbound = Outbound::new(&Trust::default()).unwrap();
     let (url, _) = server(|mut stream| async move {
         read_request(&mut stream).await;
         tokio::time::sleep(Duration::from_secs(5)).await;
@@ -152,7 +152,7 @@ async fn a_slow_stream_that_keeps_talking_is_not_cut() {
         }
     })
     .await;
-    assert_eq!(text(&Outbound::new().unwrap(), &url).await.unwrap(), "xxxxx");
+    assert_eq!(text(&Outbound::new(&Trust::default()).unwrap(), &url).await.unwrap(), "xxxxx");
 }
 
 /// A server that answers each request with its own head.
@@ -182,7 +182,7 @@ async fn within(outbound: &Outbound, url: &str, reach: &str) -> Result<String, E
 
 #[tokio::test]
 async fn a_request_for_public_addresses_goes_to_no_other_however_they_are_written() {
-    let outbound = Outbound::new().unwrap();
+    let outbound = Outbound::new(&Trust::default()).unwrap();
     let (url, connections) = mirror().await;
     let port = url.trim_end_matches('/').rsplit_once(':').unwrap().1.to_owned();
     // A connection that is open already is no way around it.
@@ -207,7 +207,7 @@ async fn a_request_for_public_addresses_goes_to_no_other_however_they_are_writte
 
 #[tokio::test]
 async fn loopback_is_reached_where_it_is_allowed_over_a_connection_of_its_own_and_nobody_sees_the_header() {
-    let outbound = Outbound::new().unwrap();
+    let outbound = Outbound::new(&Trust::default()).unwrap();
     let (url, connections) = mirror().await;
     text(&outbound, &url).await.unwrap();
     for host in ["127.0.0.1", "localhost"] {

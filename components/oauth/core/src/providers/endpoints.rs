@@ -25,7 +25,7 @@ pub struct Endpoints {
     pub token: String,
     /// Keys of ID tokens.
     jwks: Option<String>,
-    /// Who somebody is, for providers without ID tokens.
+    /// Who somebody is.
     pub userinfo: Option<String>,
     /// Whether every answer to the browser says whose it is (RFC 9207).
     pub says_issuer: bool,
@@ -39,6 +39,7 @@ struct Discovered {
     authorization_endpoint: Option<String>,
     token_endpoint: Option<String>,
     jwks_uri: Option<String>,
+    userinfo_endpoint: Option<String>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
@@ -64,7 +65,7 @@ impl Endpoints {
         let (Some(authorization), Some(token)) = (authorization, token) else {
             return Err(error("no authorization or token endpoint".into()));
         };
-        let userinfo = provider.userinfo_endpoint.clone();
+        let userinfo = pick(&provider.userinfo_endpoint, found.map(|found| &found.userinfo_endpoint));
         let urls = [Some(&authorization), Some(&token), jwks.as_ref(), userinfo.as_ref()];
         for url in urls.into_iter().flatten() {
             check_url(url).map_err(|why| error(format!("endpoint {why}")))?;

@@ -101,8 +101,11 @@ pub async fn userinfo(server: &Server<'_>, name: &str, url: &str, token: &str) -
         ("user-agent", "mcp-edge".into()),
     ];
     let answer = fetch(server, "GET", url, headers, Vec::new()).await.map_err(error)?;
-    if answer.status != 200 {
-        return Err(error(format!("status {}", answer.status)));
+    match answer.status {
+        200 => {}
+        // RFC 6750 section 3.1: the token is not good any more.
+        401 => return Err(Error::ProviderRefused("invalid_token".into())),
+        status => return Err(error(format!("status {status}"))),
     }
     serde_json::from_slice(&answer.body).map_err(|_| error("no JSON object".into()))
 }

@@ -3,8 +3,8 @@
 //! The state says no more than that we made it, and when: an id, a time, and an HMAC. What belongs to it is in a sealed
 //! cookie of the same id, so that it is no good in another browser, and nothing is stored for people who never come back.
 
-use super::exchange::{self, Answer, ExchangeError};
-use super::{Endpoints, claims, tokens};
+use super::exchange::{self, ExchangeError};
+use super::{Endpoints, claims, standing, tokens, told};
 use crate::authorize;
 use crate::cookies::Cookie;
 use crate::crypto;
@@ -12,10 +12,8 @@ use crate::errors::Error;
 use crate::events::Event;
 use crate::form::Form;
 use crate::http::{Request, Response};
-use crate::jwt::{Claims, Jwt, JwtError};
-use crate::keyset::{self, KeysetError};
 use crate::people::Person;
-use crate::{Server, login, once, redirect};
+use crate::{Server, login, once, redirect, users};
 use serde::{Deserialize, Serialize};
 use shared_settings::Provider;
 
@@ -24,9 +22,6 @@ const LIFETIME: u64 = 600;
 
 /// Longest value of the cookie. Browsers keep cookies of 4096 bytes, name and attributes included.
 const MAX_COOKIE: usize = 3800;
-
-/// Longest time before its end that an ID token may be made, in seconds.
-const LONGEST: u64 = 7 * 24 * 3600;
 
 /// What has to be remembered of the way there.
 #[derive(Serialize, Deserialize)]
@@ -101,8 +96,8 @@ pub async fn callback(server: &Server<'_>, request: &Request, name: &str) -> Res
     }
     let result = finish(server, &form, name, provider, &leg).await;
     let response = match result {
-        Ok(person) => login::logged_in(server, person, &leg.target),
-        Err(error @ (Error::ProviderRefused(_) | Error::NotAllowed | Error::Provider { .. })) => {
+        Ok(person) => login::logged_in(server, request, person, &leg.target)?,
+        Err(error @ (Error::ProviderRefused(_) | Error::NotAllowed | Error::UserDeleted | Error::Provider { .. })) => {
             server.audit.record(&Event::Refused { why: &error.to_string(), ours: error.is_ours() });
             let recipient = authorize::recipient_of(server, &leg.target).await?;
             login::page(server, request, recipient.as_ref(), &leg.target, Some(&error))
@@ -136,8 +131,7 @@ async fn finish(server: &Server<'_>, form: &Form, name: &str, provider: &Provide
     };
     let person = match (&provider.issuer, &endpoints.userinfo) {
         (Some(issuer), _) => {
-            let claims = id_token(server, name, provider, &endpoints, issuer, leg, &answer).await?;
-            claims::person(name, provider, &claims.0)?
+            told::person(server, name, provider, &endpoints, issuer, Some(&leg.nonce), &answer).await?
         }
         (None, Some(url)) => {
             let claims = exchange::userinfo(server, name, url, &answer.access_token).await?;
@@ -148,57 +142,10 @@ async fn finish(server: &Server<'_>, form: &Form, name: &str, provider: &Provide
             return Err(Error::Provider { name: name.into(), why });
         }
     };
-    tokens::store(server, &server.settings.keys.user_hash(&person.subject), name, &answer)?;
-    Ok(person)
-}
-
-/// Check an ID token (OpenID Connect Core section 3.1.3.7).
-async fn id_token(
-    server: &Server<'_>,
-    name: &str,
-    provider: &Provider,
-    endpoints: &Endpoints,
-    issuer: &str,
-    leg: &Leg,
-    answer: &Answer,
-) -> Result<Claims, Error> {
-    let error = |why: String| Error::Provider { name: name.into(), why: format!("ID token: {why}") };
-    let text = answer.id_token.as_deref().ok_or_else(|| error("is missing: ask for the scope `openid`".into()))?;
-    let jwt = Jwt::parse(text).map_err(|why| error(why.to_string()))?;
-    let claims = match keyset::verify(server, endpoints.keys()?, &jwt).await {
-        Err(KeysetError::Jwt(why)) => return Err(error(why.to_string())),
-        Err(why) => return Err(error(why.to_string())),
-        Ok(claims) => claims,
-    };
-    check_id_token(server.now, &claims, issuer, &provider.client_id, &leg.nonce, &answer.access_token)
-        .map_err(|why| error(why.to_string()))?;
-    Ok(claims)
-}
-
-fn check_id_token(
-    now: u64,
-    claims: &Claims,
-    issuer: &str,
-    client_id: &str,
-    nonce: &str,
-    access_token: &str,
-) -> Result<(), JwtError> {
-    claims.expect("iss", issuer)?;
-    // More audiences than us are fine if it says that we are the one it was made for.
-    if claims.text("azp") != Some(client_id) || !claims.has_audience(client_id) {
-        claims.expect_audience(&[client_id])?;
-    }
-    if claims.0.contains_key("azp") {
-        claims.expect("azp", client_id)?;
-    }
-    claims.expect_times(now, LONGEST)?;
-    claims.time("iat").ok_or(JwtError::Claim("iat"))?;
-    claims.expect("nonce", nonce)?;
-    if claims.0.contains_key("at_hash") {
-        let hash = crypto::sha256(access_token.as_bytes());
-        claims.expect("at_hash", &crypto::base64(hash.first_chunk::<16>().unwrap_or(&[0; 16])))?;
-    }
-    Ok(())
+    let user_hash = users::hash(server, &person.subject)?;
+    tokens::store(server, &user_hash, name, &answer)?;
+    standing::note(server, &user_hash, &person)?;
+    if users::confirm(server, &person.subject, &user_hash)? { Ok(person) } else { Err(Error::UserDeleted) }
 }
 
 fn callback_uri(server: &Server, name: &str) -> String {

@@ -2,7 +2,8 @@
 
 use super::Bench;
 use super::bench::{Browser, form_request, hidden, request, text};
-use crate::http::{Request, Response};
+use crate::fuzz::world::check;
+use crate::http::Request;
 use proptest::prelude::*;
 use shared_ports::memory::MemoryRandom;
 
@@ -30,29 +31,6 @@ const PATHS: [&str; 22] = [
     "/.well-known/",
     "/mcp/.well-known/openid-configuration",
 ];
-
-/// What holds for every answer to whatever request.
-fn check(response: &Response, what: &str) {
-    assert!(response.status < 500, "{} to {what}", response.status);
-    let safe = |value: &str| value.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-    assert!(response.headers.iter().all(|(_, value)| safe(value)), "{:?} to {what}", response.headers);
-    if let Some(location) = response.header("location") {
-        let known = [
-            "https://client.example/cb?",
-            "/oauth/authorize?",
-            "/oauth/apps",
-            "/oauth/admin",
-            "https://idp.example/authorize?",
-        ]
-        .iter()
-        .any(|start| location.starts_with(start));
-        assert!(known, "{location} to {what}");
-    }
-    if response.header("content-type") == Some("text/html; charset=utf-8") {
-        assert!(!String::from_utf8(response.body.clone()).unwrap().contains("<script"), "{what}");
-    }
-    assert!(response.header("cache-control").is_some(), "{what}");
-}
 
 #[test]
 fn ten_thousand_mutated_requests_are_never_a_server_error() {

@@ -1,5 +1,5 @@
 use super::Bench;
-use super::bench::request;
+use super::bench::{VERIFIER, form_request, request};
 use crate::http::Body;
 use serde_json::{Value, json};
 
@@ -108,4 +108,19 @@ fn head_is_answered_without_a_body() {
     let bench = Bench::new();
     let response = bench.send(&request("HEAD", "/.well-known/oauth-protected-resource", &[], b""));
     assert_eq!((response.status, response.body.len()), (200, 0));
+}
+
+#[test]
+fn aliases_lead_to_the_same_places() {
+    let bench = Bench::with_oauth(json!({ "aliases": ["/mcp/oauth"] }));
+    let client = bench.client();
+    let query = Bench::query(&client, &[]);
+    assert_eq!(bench.get(&format!("/mcp/oauth/authorize?{query}")).status, 200);
+    let fields = [("grant_type", "authorization_code"), ("code", &*bench.code(&client)), ("client_id", &client.id)];
+    let fields = [&fields[..], &[("code_verifier", VERIFIER)]].concat();
+    assert_eq!(bench.post_json_answer("/mcp/oauth/token", &fields).0, 200);
+    assert_eq!(bench.get("/mcp/oauthx/authorize").status, 404);
+    assert_eq!(Bench::new().get(&format!("/mcp/oauth/authorize?{query}")).status, 404);
+    let request = form_request("/mcp/oauth/revoke", &[("token", "x"), ("client_id", &client.id)], &[]);
+    assert_eq!(bench.send(&request).status, 200);
 }

@@ -61,7 +61,7 @@ fn what_a_client_says_is_text_and_never_markup() {
     assert!(html(&failed).contains("value=\"&quot;&gt;&lt;script&gt;\""));
     browser.log_in(&bench.client(), "dev", "secret");
     let consent = browser.authorize(&query);
-    let escaped = "“&lt;/h1&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot; &amp; co”";
+    let escaped = "“<bdi>&lt;/h1&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot; &amp; co</bdi>”";
     for page in [&login, &consent] {
         assert_page_is_safe(page);
         assert!(html(page).contains(escaped));
@@ -82,7 +82,7 @@ fn the_consent_page_says_where_the_answer_goes() {
         let client = bench.client_with(&json!({ "redirect_uris": [uri] }));
         let page = html(&browser.authorize(&Bench::query(&client, &[("redirect_uri", uri)])));
         assert!(page.contains(place) && page.contains(&format!("<code>{uri}</code>")), "{page}");
-        assert_eq!(page.contains("notice warn"), warned, "{uri}");
+        assert_eq!(page.contains("can ask like this"), warned, "{uri}");
         assert!(page.contains("an app without a name") && page.contains("Signed in as <strong>dev</strong>"));
         assert!(page.contains("type=\"checkbox\" name=\"scope\" value=\"mcp\" checked"));
     }
@@ -191,6 +191,22 @@ fn a_consent_form_works_only_for_the_login_it_was_shown_to() {
     let answer = Browser::new(&bench).decide(&page, "approve", &["mcp"]);
     assert!(answer.header("location").unwrap().starts_with("/oauth/authorize?"));
     assert!(bench.keys().iter().all(|key| !key.starts_with("oauth:code")));
+}
+
+#[test]
+fn two_tabs_that_wait_for_a_login_both_get_to_their_end() {
+    let bench = Bench::new();
+    let client = bench.client();
+    let query = Bench::query(&client, &[]);
+    let browser = Browser::new(&bench);
+    let waiting = [browser.authorize(&query), browser.authorize(&query)];
+    let consent = waiting.map(|page| {
+        browser.post("/oauth/login", &[("request", &hidden(&page)), ("username", "dev"), ("password", "secret")]);
+        browser.authorize(&query)
+    });
+    for page in consent {
+        assert!(location_parameter(&browser.decide(&page, "approve", &["mcp"]), "code").is_some());
+    }
 }
 
 #[test]

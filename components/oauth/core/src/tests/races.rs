@@ -1,56 +1,12 @@
 //! Two requests at once: the second one is let in at each single call of the first one to the store.
 
 use super::Bench;
-use super::bench::{Browser, TestClient, form_request, now, text};
+use super::bench::{Browser, Interrupted, TestClient, form_request, now, text};
 use crate::http::{Request, Response};
 use crate::validate::TokenError;
 use crate::{GrantError, handle, list_grants, revoke_grant};
 use serde_json::Value;
-use shared_ports::memory::MemoryStore;
-use shared_ports::{Store, StoreError};
-use std::cell::{Cell, RefCell};
-
-/// Runs something in the middle: before the call of this number.
-struct Interrupted<'a> {
-    inner: &'a MemoryStore,
-    at: u64,
-    calls: Cell<u64>,
-    act: RefCell<Option<Box<dyn FnOnce() + 'a>>>,
-}
-
-impl<'a> Interrupted<'a> {
-    fn new(inner: &'a MemoryStore, at: u64, act: impl FnOnce() + 'a) -> Self {
-        Self { inner, at, calls: Cell::new(0), act: RefCell::new(Some(Box::new(act))) }
-    }
-
-    fn call(&self) {
-        self.calls.set(self.calls.get() + 1);
-        if self.calls.get() == self.at
-            && let Some(act) = self.act.take()
-        {
-            act();
-        }
-    }
-}
-
-impl Store for Interrupted<'_> {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.call();
-        self.inner.get(key)
-    }
-    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.call();
-        self.inner.set(key, value)
-    }
-    fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.call();
-        self.inner.delete(key)
-    }
-    fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
-        self.call();
-        self.inner.increment(key, delta)
-    }
-}
+use std::cell::RefCell;
 
 /// More calls than any request makes.
 const CALLS: u64 = 60;
@@ -63,7 +19,7 @@ fn json(response: &Response) -> (u16, Value) {
 fn interrupt(bench: &Bench, at: u64, outer: &Request, inner: impl FnOnce()) -> ((u16, Value), bool) {
     let store = Interrupted::new(&bench.store, at, inner);
     let response = now(handle(&bench.server_on(&store), outer));
-    (json(&response), store.calls.get() >= at)
+    (json(&response), store.was_reached())
 }
 
 #[test]
@@ -199,7 +155,7 @@ fn two_approvals_at_once_are_both_listed() {
             *other.borrow_mut() = Some(now(handle(&bench.server(), &request)));
         });
         let one = now(handle(&bench.server_on(&store), &request));
-        if store.calls.get() < at {
+        if !store.was_reached() {
             break;
         }
         drop(store);
@@ -213,34 +169,12 @@ fn two_approvals_at_once_are_both_listed() {
 
 #[test]
 fn a_crash_during_a_refresh_costs_nothing() {
-    /// Fails from the given call on.
-    struct Crashing<'a>(&'a MemoryStore, u64, Cell<u64>);
-    impl Crashing<'_> {
-        fn call(&self) -> Result<(), StoreError> {
-            self.2.set(self.2.get() + 1);
-            if self.2.get() >= self.1 { Err(StoreError("crashed".into())) } else { Ok(()) }
-        }
-    }
-    impl Store for Crashing<'_> {
-        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-            self.call().and_then(|()| self.0.get(key))
-        }
-        fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-            self.call().and_then(|()| self.0.set(key, value))
-        }
-        fn delete(&self, key: &str) -> Result<(), StoreError> {
-            self.call().and_then(|()| self.0.delete(key))
-        }
-        fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
-            self.call().and_then(|()| self.0.increment(key, delta))
-        }
-    }
     for at in 1..CALLS {
         let bench = Bench::new();
         let client = bench.client();
         let old = bench.tokens(&client);
         let request = form_request("/oauth/token", &Bench::refresh_fields(&client, text(&old, "refresh_token")), &[]);
-        let store = Crashing(&bench.store, at, Cell::new(0));
+        let store = Interrupted::crashing(&bench.store, at);
         let response = now(handle(&bench.server_on(&store), &request));
         if response.status == 200 {
             break;
@@ -257,14 +191,14 @@ fn a_crash_during_a_refresh_costs_nothing() {
 fn two_refreshes_of_a_providers_tokens_at_once_ask_it_once_wherever_they_meet() {
     let mut reached = 0;
     for at in 1..CALLS {
-        let bench = super::providers::bench();
-        let id = super::providers::grant(&bench);
-        let count = super::providers::rotate(&bench);
+        let bench = super::bench::provider::bench();
+        let id = super::bench::provider::grant(&bench);
+        let count = super::bench::provider::rotate(&bench);
         bench.advance(600);
         let store = Interrupted::new(&bench.store, at, || drop(now(crate::refresh(&bench.server(), &id))));
         let token = now(crate::refresh(&bench.server_on(&store), &id)).unwrap();
         assert_eq!((token.access_token.as_str(), count.get()), ("idp-access-2", 1), "call {at}");
-        if store.calls.get() < at {
+        if !store.was_reached() {
             break;
         }
         reached = at;

@@ -1,6 +1,7 @@
 use super::Bench;
-use super::bench::{REDIRECT, request, text};
+use super::bench::{REDIRECT, TestClient, request, text};
 use crate::clients::LIFETIME;
+use crate::{Response, TokenError};
 use serde_json::{Value, json};
 
 fn error(metadata: &Value) -> String {
@@ -126,4 +127,81 @@ fn a_client_outlives_its_refresh_tokens() {
     let tokens = bench.tokens(&client);
     bench.advance(31_536_000 - 1);
     assert_eq!(bench.refresh(&client, text(&tokens, "refresh_token")).0, 200);
+}
+
+fn manage(bench: &Bench, method: &str, client: &Value, token: &str, body: &Value) -> Response {
+    let path = text(client, "registration_client_uri").strip_prefix("http://127.0.0.1:8787").unwrap();
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", &*bearer), ("content-type", "application/json")];
+    bench.send(&request(method, path, &headers, body.to_string().as_bytes()))
+}
+
+#[test]
+fn a_client_manages_its_own_registration_with_its_token_only() {
+    let bench = Bench::new();
+    let (_, client) = bench.register(&json!({ "redirect_uris": [REDIRECT] }));
+    let (_, other) = bench.register(&json!({ "redirect_uris": [REDIRECT] }));
+    let (id, token) = (text(&client, "client_id"), text(&client, "registration_access_token"));
+    assert!(bench.store.entries.borrow().values().all(|v| !String::from_utf8_lossy(v).contains(token)));
+    for wrong in ["", "x", text(&other, "registration_access_token"), text(&client, "client_secret")] {
+        for method in ["GET", "PUT", "DELETE"] {
+            let answer = manage(&bench, method, &client, wrong, &json!({}));
+            assert_eq!(answer.status, 401, "{method} {wrong}");
+            assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"));
+        }
+    }
+    let shown: Value = serde_json::from_slice(&manage(&bench, "GET", &client, token, &json!({})).body).unwrap();
+    assert_eq!(shown["client_id"], id);
+    assert_eq!(shown.get("client_secret"), None);
+    let new = json!({ "client_id": id, "redirect_uris": ["https://client.example/new"], "client_name": "New" });
+    assert_eq!(manage(&bench, "PUT", &client, token, &new).status, 200);
+    let known = TestClient { id: id.into(), secret: text(&client, "client_secret").to_owned().into() };
+    assert_eq!(bench.get(&format!("/oauth/authorize?{}", Bench::query(&known, &[]))).status, 400);
+    let uri = [("redirect_uri", "https://client.example/new")];
+    assert_eq!(bench.get(&format!("/oauth/authorize?{}", Bench::query(&known, &uri))).status, 200);
+    for bad in [json!({}), json!({ "client_id": id }), json!({ "client_id": "x", "redirect_uris": [REDIRECT] })] {
+        assert_eq!(manage(&bench, "PUT", &client, token, &bad).status, 400, "{bad}");
+    }
+    let back = json!({ "client_id": id, "redirect_uris": [REDIRECT] });
+    assert_eq!(manage(&bench, "PUT", &client, token, &back).status, 200);
+    let tokens = bench.tokens(&known);
+    assert!(bench.validate(&tokens).is_ok());
+    assert_eq!(manage(&bench, "DELETE", &client, token, &json!({})).status, 204);
+    assert_eq!(bench.validate(&tokens), Err(TokenError::Revoked), "its tokens end with it");
+    assert_eq!(manage(&bench, "GET", &client, token, &json!({})).status, 401);
+    assert_eq!(bench.get(&format!("/oauth/authorize?{}", Bench::query(&known, &uri))).status, 400);
+    assert!(!bench.keys().iter().any(|key| key.starts_with(&format!("oauth:client:{id}"))));
+}
+
+#[test]
+fn a_flood_of_registrations_is_held_up_by_address_and_by_number() {
+    let bench = Bench::with_oauth(json!({ "registration": { "maxClients": 12, "perAddress": 3 } }));
+    let register = |address: &str| {
+        let body = json!({ "redirect_uris": [REDIRECT] }).to_string();
+        let headers = [("content-type", "application/json"), ("x-address", address)];
+        bench.send(&request("POST", "/oauth/register", &headers, body.as_bytes()))
+    };
+    for _ in 0..3 {
+        assert_eq!(register("a").status, 201);
+    }
+    let held_up = register("a");
+    assert_eq!(held_up.status, 429);
+    assert!(held_up.header("retry-after").unwrap().parse::<u64>().unwrap() <= 300);
+    let others: Vec<_> = (0..8).map(|n| register(&format!("b{n}"))).collect();
+    assert!(others.iter().all(|answer| answer.status == 201));
+    // One is used, by a person who has a browser with a client of its own.
+    let used: Value = serde_json::from_slice(&others[0].body).unwrap();
+    let secret = text(&used, "client_secret").to_owned();
+    bench.tokens(&TestClient { id: text(&used, "client_id").into(), secret: Some(secret) });
+    assert_eq!(register("c").status, 429);
+    // A day later the others make room, four at a time.
+    bench.advance(24 * 3600);
+    for n in 0..8 {
+        assert_eq!(register(&format!("d{n}")).status, 201, "{n}");
+    }
+    assert!(bench.keys().contains(&format!("oauth:client:{}", text(&used, "client_id"))));
+    let off = Bench::with_oauth(json!({ "registration": { "enabled": false } }));
+    assert_eq!(off.register(&json!({ "redirect_uris": [REDIRECT] })).0, 403);
+    let metadata = off.get("/.well-known/oauth-authorization-server");
+    assert!(!String::from_utf8(metadata.body).unwrap().contains("registration_endpoint"));
 }

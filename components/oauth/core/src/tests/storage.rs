@@ -2,8 +2,8 @@
 
 use super::Bench;
 use super::bench::{Browser, text};
-use crate::list_grants;
 use crate::validate::TokenError;
+use crate::{list_grants, users};
 
 #[test]
 fn a_copy_of_the_store_has_no_secret_and_no_name_in_it() {
@@ -185,4 +185,29 @@ fn a_sweep_leaves_the_living_and_the_deleted_alone() {
     let before = bench.keys();
     sweep(&bench);
     assert!(bench.keys().iter().all(|key| before.contains(key)), "a deleted user has records again");
+}
+
+#[test]
+fn who_never_comes_back_is_forgotten_when_others_approve_something() {
+    let bench = super::bench::provider::bench();
+    let gone = users::hash(&bench.server(), "corp:42").unwrap();
+    for _ in 0..6 {
+        super::bench::provider::grant(&bench);
+    }
+    assert!(bench.keys().iter().filter(|key| key.contains(&gone)).count() > 6);
+    let client = bench.client();
+    // What is still alive stays.
+    bench.advance(3 * 24 * 3600);
+    bench.tokens(&client);
+    assert_eq!(list_grants(&bench.server(), "corp:42").unwrap().len(), 6);
+    for _ in 0..4 {
+        bench.advance(31 * 24 * 3600);
+        bench.tokens(&client);
+    }
+    let left: Vec<_> = bench.keys().into_iter().filter(|key| key.contains(&gone)).collect();
+    // Counted by `list_grants` above.
+    assert!(left.iter().all(|key| key.ends_with(":grants:count")), "{left:?}");
+    assert_eq!(users::list(&bench.server()).unwrap().len(), 1);
+    let grants = bench.keys().iter().filter(|key| key.starts_with("oauth:grant:")).count();
+    assert!(grants <= 3 * 4, "{grants}");
 }

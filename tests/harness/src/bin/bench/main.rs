@@ -1,11 +1,13 @@
 //! `cargo xtask bench`: `tools/call` through the gateway against the same call to the bare upstream.
 //!
 //! Gateway, upstream and this load generator share the machine. Rounds alternate between the two sides, so that both see
-//! it in the same state; what compares is the ratio, not the absolute numbers.
+//! it in the same state; what compares is the ratio, not the absolute numbers. At the end the check of an access token, on the
+//! state that the gateway has left.
 
 mod load;
 mod processes;
 mod report;
+mod token;
 
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use harness::{ALICE, Person, oauth};
 use load::{Era, Round, Side, round};
 use processes::Server;
 use report::Figures;
+use token::Check;
 
 /// Measure the gateway.
 #[derive(Parser)]
@@ -38,7 +41,7 @@ async fn main() -> Result<()> {
     let token = oauth::login(&mcp_url, person).await.context("logging in at the gateway")?.access;
 
     let bare = Side { address: upstream.address, token: None, tool: "echo" };
-    let through = Side { address: gateway.address, token: Some(token), tool: "demo_echo" };
+    let through = Side { address: gateway.address, token: Some(token.clone()), tool: "demo_echo" };
     // One call each before memory is called idle: it loads code that any use needs.
     for era in [Era::Session, Era::Stateless] {
         round(&bare, era, 1, Duration::ZERO).await.context("the bare upstream")?;
@@ -55,7 +58,12 @@ async fn main() -> Result<()> {
             println!("{}", report::rows(era.revision(), *clients, &through, &bare));
         }
     }
+    let check =
+        Check { config: Server::config(state.path()), state: state.path().into(), listen: gateway.address, token };
     println!("memory of the gateway: {:.1} MB idle, {:.1} MB under load (highest)", mb(idle), mb(watch.highest_kb()));
+    gateway.stop().await?;
+    let cost = check.measure().await.context("the token check")?;
+    println!("token check: {:.1} µs of CPU (mean of {} calls of oauth.wasm, state in redb)", cost.micros, cost.calls);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::{
         Arc,
@@ -36,7 +36,7 @@ impl Server {
 
     /// The gateway in front of one upstream.
     pub async fn gateway(upstream: SocketAddr, state: &Path, password: &str) -> Result<Self> {
-        let config = state.join("mcp-edge.json");
+        let config = Self::config(state);
         // Limits as in earnest, so that counting is part of what is measured, but out of reach.
         let rate = r#"{ "perUser": "1000000000/60s", "perIp": "1000000000/60s" }"#;
         fs::write(
@@ -50,6 +50,16 @@ impl Server {
         command.arg("--state").arg(state).arg("--components").arg(program("MCP_EDGE_COMPONENTS")?);
         command.env("MCP_EDGE_DEV_PASSWORD", password);
         Self::start(command).await
+    }
+
+    /// The settings file of the gateway.
+    pub fn config(state: &Path) -> PathBuf {
+        state.join("mcp-edge.json")
+    }
+
+    /// End it and wait for it, so that somebody else can open its files.
+    pub async fn stop(mut self) -> Result<()> {
+        self.child.kill().await.context("it does not end")
     }
 
     async fn start(mut command: Command) -> Result<Self> {
@@ -122,7 +132,8 @@ const START_PATIENCE: Duration = Duration::from_secs(300);
 /// Often enough to see peaks, seldom enough to cost nothing.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(50);
 
-fn program(variable: &str) -> Result<std::ffi::OsString> {
+/// The path in an environment variable that `cargo xtask bench` sets.
+pub fn program(variable: &str) -> Result<std::ffi::OsString> {
     env::var_os(variable).with_context(|| format!("{variable} is not set. Fix: run `cargo xtask bench`"))
 }
 

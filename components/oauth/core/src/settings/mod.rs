@@ -1,20 +1,17 @@
-//! What the operator decided, read once and kept as long as nothing it was read from changes.
+//! What the operator decided.
+
+mod cache;
+mod client;
+
+pub use cache::SettingsCache;
 
 use crate::crypto::{self, Keys};
 use crate::password::PasswordHash;
-use crate::records::{AuthMethod, Client, Origin};
-use crate::redirect;
+use crate::records::Client;
 use serde::Deserialize;
 use shared_ports::{Config, ConfigError};
-use shared_settings::{
-    ClientSettings, GrantType, Identity, OAuth, Provider, PublicUrl, Scopes, Secrets, SecretsError, SettingsError,
-};
-use std::cell::RefCell;
+use shared_settings::{Identity, OAuth, Provider, PublicUrl, Scopes, Secrets, SecretsError, SettingsError};
 use std::collections::BTreeMap;
-use std::rc::Rc;
-
-/// Shortest secret of a client in the settings, in bytes. Whoever has the client's id can try secrets.
-const MIN_SECRET: usize = 16;
 
 /// The settings of this component.
 #[derive(Debug)]
@@ -115,7 +112,8 @@ impl Settings {
         {
             return Err(SetupError::Name(name.clone()));
         }
-        let clients = sections.oauth.clients.iter().map(|(id, client)| Ok((id.clone(), configured(id, client)?)));
+        let clients =
+            sections.oauth.clients.iter().map(|(id, client)| Ok((id.clone(), client::configured(id, client)?)));
         let clients = clients.collect::<Result<_, SetupError>>()?;
         let users = identity
             .users()
@@ -167,88 +165,6 @@ impl Settings {
     }
 }
 
-/// A client of the settings.
-fn configured(id: &str, settings: &ClientSettings) -> Result<Client, SetupError> {
-    let client_error = |why: String| SetupError::Client { id: id.into(), why };
-    for uri in &settings.redirect_uris {
-        redirect::classify(uri).map_err(|why| client_error(format!("redirect URI `{uri}` {why}")))?;
-    }
-    let auth = match (&settings.secret, settings.jwks.is_some() || settings.jwks_uri.is_some()) {
-        (Some(secret), _) if secret.len() < MIN_SECRET => {
-            return Err(client_error(format!("secret has fewer than {MIN_SECRET} bytes")));
-        }
-        (Some(_), _) => AuthMethod::Basic,
-        (None, true) => AuthMethod::Key,
-        (None, false) => AuthMethod::None,
-    };
-    let grant_types = settings.grant_types.0.clone();
-    Ok(Client {
-        id: id.into(),
-        name: settings.name.clone(),
-        redirect_uris: settings.redirect_uris.clone(),
-        auth,
-        secret_hash: settings.secret.as_ref().map(|secret| crypto::hex(&crypto::sha256(secret.as_bytes()))),
-        refresh: grant_types.contains(&GrantType::RefreshToken),
-        created_at: 0,
-        expires_at: u64::MAX,
-        jwks: settings.jwks.clone(),
-        jwks_uri: settings.jwks_uri.clone(),
-        management_hash: None,
-        origin: Origin::Settings,
-        grant_types,
-    })
-}
-
-/// Keeps the last settings together with every value they were made of.
-#[derive(Debug, Default)]
-pub struct SettingsCache(RefCell<Option<Cached>>);
-
-#[derive(Debug)]
-struct Cached {
-    inputs: Vec<(String, Option<String>)>,
-    settings: Rc<Settings>,
-}
-
-impl SettingsCache {
-    /// The settings: those of the last call, unless one of the values they were made of has changed.
-    pub fn get(&self, config: &impl Config) -> Result<Rc<Settings>, SetupError> {
-        // Nothing in here calls back, so the borrows cannot meet.
-        if let Ok(cached) = self.0.try_borrow()
-            && let Some(cached) = &*cached
-        {
-            let mut same = true;
-            for (name, value) in &cached.inputs {
-                same = same && config.value(name)? == *value;
-            }
-            if same {
-                return Ok(cached.settings.clone());
-            }
-        }
-        let recording = Recording { config, inputs: RefCell::default() };
-        let settings = Rc::new(Settings::read(&recording)?);
-        if let Ok(mut cached) = self.0.try_borrow_mut() {
-            *cached = Some(Cached { inputs: recording.inputs.into_inner(), settings: settings.clone() });
-        }
-        Ok(settings)
-    }
-}
-
-/// Notes what is read.
-struct Recording<'a, C> {
-    config: &'a C,
-    inputs: RefCell<Vec<(String, Option<String>)>>,
-}
-
-impl<C: Config> Config for Recording<'_, C> {
-    fn value(&self, name: &str) -> Result<Option<String>, ConfigError> {
-        let value = self.config.value(name)?;
-        if let Ok(mut inputs) = self.inputs.try_borrow_mut() {
-            inputs.push((name.into(), value.clone()));
-        }
-        Ok(value)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,24 +208,6 @@ mod tests {
             assert_eq!(read(provider(name)), Err(SetupError::Name(name.into())));
         }
         assert_eq!(read(provider("corp-2")), Ok(()));
-    }
-
-    #[test]
-    fn the_cache_holds_until_a_value_changes() {
-        let mut values = config(&document("http://127.0.0.1:8787"), TOKEN_KEY);
-        let cache = SettingsCache::default();
-        let first = cache.get(&values).unwrap();
-        assert!(Rc::ptr_eq(&first, &cache.get(&values).unwrap()));
-        for (name, value) in [
-            ("settings", document("http://127.0.0.1:1")),
-            ("token_key", TOKEN_KEY.repeat(2)),
-            ("cookie_key", TOKEN_KEY.repeat(3)),
-            ("client_address_header", "x".into()),
-        ] {
-            let before = cache.get(&values).unwrap();
-            values.0.insert(name.into(), value);
-            assert!(!Rc::ptr_eq(&before, &cache.get(&values).unwrap()), "{name}");
-        }
     }
 
     #[test]

@@ -1,24 +1,28 @@
 //! A server in memory, a browser and a client.
 
+mod browser;
+pub mod provider;
+mod stores;
+mod world;
+
+pub use browser::{Browser, encode_fields, form_request, hidden, html, location_parameter, request, text};
+pub use stores::Interrupted;
+pub use world::{World, json_answer, now};
+
 use crate::events::{Audit, Event};
-use crate::form::encode;
-use crate::http::{Body, Request, Response};
+use crate::http::{Request, Response};
 use crate::settings::Settings;
 use crate::validate::{Principal, TokenError, validate};
-use crate::{Fetch, FetchError, Fetched, Outside, Server, form, handle};
+use crate::{Server, handle};
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
-use futures::future::LocalBoxFuture;
 use serde_json::{Value, json};
+use shared_ports::Store;
 use shared_ports::memory::{MemoryConfig, MemoryRandom, MemoryStore};
-use shared_ports::{HttpError, Store};
 use shared_settings::Secrets;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 pub const TOKEN_KEY: &str = "a token key of more than 32 bytes";
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -72,71 +76,6 @@ impl Audit for Recorder {
     }
 }
 
-/// Answers of others, by URL.
-type Answer = Box<dyn Fn(&Fetch) -> Result<Fetched, FetchError>>;
-
-/// Everybody else, as far as he was set up.
-#[derive(Default)]
-pub struct World {
-    pub answers: RefCell<BTreeMap<String, Answer>>,
-    pub requests: RefCell<Vec<Fetch>>,
-    pub sleeps: Cell<u32>,
-}
-
-impl World {
-    pub fn on(&self, url: &str, answer: impl Fn(&Fetch) -> Result<Fetched, FetchError> + 'static) {
-        self.answers.borrow_mut().insert(url.into(), Box::new(answer));
-    }
-
-    pub fn on_json(&self, url: &str, value: Value) {
-        self.on(url, move |_| Ok(json_answer(200, &value)));
-    }
-
-    pub fn count(&self, url: &str) -> usize {
-        self.requests.borrow().iter().filter(|request| request.url == url).count()
-    }
-}
-
-impl Outside for World {
-    fn fetch(&self, fetch: Fetch) -> LocalBoxFuture<'_, Result<Fetched, FetchError>> {
-        Box::pin(async move {
-            others_first().await;
-            self.requests.borrow_mut().push(fetch.clone());
-            match self.answers.borrow().get(&fetch.url) {
-                Some(answer) => answer(&fetch),
-                None => Err(HttpError::Unreachable("nobody there".into()).into()),
-            }
-        })
-    }
-
-    fn sleep(&self, _: Duration) -> LocalBoxFuture<'_, ()> {
-        self.sleeps.set(self.sleeps.get() + 1);
-        Box::pin(others_first())
-    }
-}
-
-/// Let everybody else who is waiting go on first.
-async fn others_first() {
-    let mut waited = false;
-    std::future::poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
-}
-
-pub fn json_answer(status: u16, value: &Value) -> Fetched {
-    Fetched { status, headers: Vec::new(), body: value.to_string().into_bytes() }
-}
-
-/// Run what waits for nothing but [`World`].
-pub fn now<T>(future: impl Future<Output = T>) -> T {
-    let mut context = Context::from_waker(Waker::noop());
-    let mut future = pin!(future);
-    for _ in 0..100_000 {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-    }
-    panic!("waits for ever");
-}
-
 pub struct Bench {
     pub settings: Settings,
     pub world: World,
@@ -160,6 +99,13 @@ impl Bench {
 
     pub fn with_public_url(public_url: &str) -> Self {
         Self::with_document(&document(public_url))
+    }
+
+    /// With this section `oauth` in the settings.
+    pub fn with_oauth(oauth: Value) -> Self {
+        let mut settings: Value = serde_json::from_str(&document(ISSUER)).unwrap();
+        settings["oauth"] = oauth;
+        Self::with_document(&settings.to_string())
     }
 
     pub fn with_document(document: &str) -> Self {
@@ -321,110 +267,4 @@ pub fn settings(document: &str) -> Settings {
         ("secret", CLIENT_SECRET),
     ];
     Settings::read(&values.into_iter().collect::<MemoryConfig>()).unwrap()
-}
-
-/// Keeps cookies, and follows nothing by itself.
-pub struct Browser<'a> {
-    pub bench: &'a Bench,
-    pub cookies: RefCell<BTreeMap<String, String>>,
-}
-
-impl<'a> Browser<'a> {
-    pub fn new(bench: &'a Bench) -> Self {
-        Self { bench, cookies: RefCell::default() }
-    }
-
-    fn send(&self, mut request: Request) -> Response {
-        let cookies: Vec<_> = self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
-        if !cookies.is_empty() {
-            request.headers.push(("cookie".into(), cookies.join("; ").into_bytes()));
-        }
-        let response = self.bench.send(&request);
-        for (_, cookie) in response.headers.iter().filter(|(name, _)| *name == "set-cookie") {
-            let (pair, attributes) = cookie.split_once(';').unwrap();
-            let (name, value) = pair.split_once('=').unwrap();
-            if attributes.contains("Max-Age=0;") {
-                self.cookies.borrow_mut().remove(name);
-            } else {
-                self.cookies.borrow_mut().insert(name.into(), value.into());
-            }
-        }
-        response
-    }
-
-    pub fn get(&self, target: &str) -> Response {
-        self.send(request("GET", target, &[], b""))
-    }
-
-    pub fn authorize(&self, query: &str) -> Response {
-        self.get(&format!("/oauth/authorize?{query}"))
-    }
-
-    pub fn post(&self, target: &str, fields: &[(&str, &str)]) -> Response {
-        self.send(form_request(target, fields, &[]))
-    }
-
-    pub fn log_in(&self, client: &TestClient, name: &str, password: &str) {
-        let page = self.authorize(&Bench::query(client, &[]));
-        let answer =
-            self.post("/oauth/login", &[("request", &hidden(&page)), ("username", name), ("password", password)]);
-        assert_eq!(answer.status, 303, "{}", html(&answer));
-    }
-
-    /// The same in a browser where somebody is logged in, whose other cookies stay.
-    pub fn log_in_again(&self, client: &TestClient, name: &str, password: &str) {
-        self.cookies.borrow_mut().remove("mcp-edge-login");
-        self.log_in(client, name, password);
-    }
-
-    /// Tick everything, approve, and take the code out of the redirect.
-    pub fn approve(&self, query: &str) -> String {
-        let page = self.authorize(query);
-        let answer = self.decide(&page, "approve", &["mcp"]);
-        location_parameter(&answer, "code").unwrap_or_else(|| panic!("{answer:?}"))
-    }
-
-    pub fn decide(&self, page: &Response, action: &str, scopes: &[&str]) -> Response {
-        let request = hidden(page);
-        let mut fields = vec![("request", request.as_str()), ("action", action)];
-        fields.extend(scopes.iter().map(|scope| ("scope", *scope)));
-        self.post("/oauth/consent", &fields)
-    }
-}
-
-pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
-    let headers = headers.iter().map(|(name, value)| ((*name).into(), value.as_bytes().to_vec())).collect();
-    Request::new(method.into(), target, headers, Body::Whole(body.into()))
-}
-
-pub fn form_request(target: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Request {
-    let mut all = vec![("content-type", "application/x-www-form-urlencoded")];
-    all.extend(headers);
-    request("POST", target, &all, encode_fields(fields).as_bytes())
-}
-
-pub fn encode_fields(fields: &[(&str, &str)]) -> String {
-    fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
-}
-
-pub fn html(response: &Response) -> String {
-    String::from_utf8(response.body.clone()).unwrap()
-}
-
-/// The sealed field of a page.
-pub fn hidden(page: &Response) -> String {
-    let html = html(page);
-    let (_, rest) = html.split_once("name=\"request\" value=\"").unwrap_or_else(|| panic!("no form in {html}"));
-    rest.split_once('"').unwrap().0.into()
-}
-
-/// A parameter of the `Location` of a redirect.
-pub fn location_parameter(response: &Response, name: &str) -> Option<String> {
-    let (_, query) = response.header("location")?.split_once('?')?;
-    let form = form::Form::parse(query.as_bytes()).unwrap();
-    form.all(name).next().map(String::from)
-}
-
-pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}"))
 }

@@ -1,16 +1,21 @@
 //! Every parser of something that comes from outside, with what has to hold whatever comes. `cargo fuzz` runs them with
 //! inputs it makes up (`tests/fuzz/oauth`, feature `fuzzing`); a plain test runs them over the committed corpus.
 
+pub(crate) mod world;
+
 use crate::client_metadata::Metadata;
 use crate::credential::{Credential, GrantId, Kind};
 use crate::crypto::Keys;
 use crate::documents;
 use crate::form::{self, Form};
+use crate::http::{Body, Request};
 use crate::jwt::Jwt;
-use crate::outbound::Reach;
+use crate::outbound::{Fetched, Reach};
 use crate::password::PasswordHash;
 use crate::redirect::{self, Target};
-use crate::{client_auth, pages};
+use crate::settings::Settings;
+use crate::{client_auth, fetched, pages, providers, uri};
+use shared_ports::memory::MemoryConfig;
 use shared_settings::{Secrets, is_public_host};
 
 /// A parser and what has to hold. Panics if it does not.
@@ -18,7 +23,10 @@ pub type Check = fn(&[u8]);
 
 /// All of them, by name.
 pub const TARGETS: &[(&str, Check)] = &[
+    ("answer", answer),
     ("basic", basic),
+    ("caching", caching),
+    ("claims", claims),
     ("client_metadata", client_metadata),
     ("credential", credential),
     ("document", document),
@@ -27,12 +35,68 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("jwt", jwt),
     ("password_hash", password_hash),
     ("redirect", redirect),
+    ("request", request),
+    ("settings", settings),
 ];
 
 /// Run one by name.
 pub fn run(name: &str, input: &[u8]) {
     let (_, check) = TARGETS.iter().find(|(target, _)| *target == name).unwrap_or_else(|| panic!("no target {name}"));
     check(input);
+}
+
+/// What others answer: a metadata document of a client, and keys, both this.
+fn answer(input: &[u8]) {
+    let query = "client_id=https%3A%2F%2Fclient.example%2Fapp.json&redirect_uri=https%3A%2F%2Fclient.example%2Fcb\
+                 &response_type=code&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
+    let target = format!("/oauth/authorize?{query}");
+    let request = Request::new("GET".into(), &target, Vec::new(), Body::Whole(Vec::new()));
+    world::check(&world::answer(&request, input), "a document");
+}
+
+fn caching(input: &[u8]) {
+    let headers = input.split(|byte| *byte == b'\n').zip(["cache-control", "age", "cache-control"]);
+    let headers = headers.map(|(value, name)| (name.into(), value.to_vec())).collect();
+    let kept = fetched::lifetime(&Fetched { status: 200, headers, body: Vec::new() }, 1000);
+    assert!((60..=1000).contains(&kept));
+}
+
+/// What a provider says of somebody.
+fn claims(input: &[u8]) {
+    let settings = serde_json::json!({
+        "issuer": "https://idp.example", "clientId": "x", "require": { "hd": ["example.com"] }, "roles": { "g": "admin" },
+        "claims": { "tenant": "tid" },
+    });
+    let provider = serde_json::from_value(settings).expect("settings of a provider");
+    let Ok(claims) = serde_json::from_slice(input) else { return };
+    if let Ok(person) = providers::person("corp", &provider, &claims) {
+        assert!(person.subject.strip_prefix("corp:").is_some_and(|subject| !subject.is_empty()));
+        assert!(!person.subject.contains('\n') && person.name.chars().count() <= 100);
+        assert!(
+            person.roles.iter().all(|role| role == "admin") && String::from_utf8_lossy(input).contains("example.com")
+        );
+    }
+}
+
+/// A whole request, see [`world::request`].
+fn request(input: &[u8]) {
+    let request = world::request(input);
+    world::check(&world::answer(&request, b""), &format!("{request:?}"));
+}
+
+/// The operator's document.
+fn settings(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let values = [("settings", &*text), ("token_key", "0123456789abcdef0123456789abcdef"), ("name", "value")];
+    if let Ok(settings) = Settings::read(&values.into_iter().collect::<MemoryConfig>()) {
+        assert!(settings.users.iter().all(|user| !user.name.contains(':')));
+        assert!(
+            settings
+                .clients
+                .values()
+                .all(|client| client.redirect_uris.iter().all(|uri| redirect::classify(uri).is_ok()))
+        );
+    }
 }
 
 fn basic(input: &[u8]) {
@@ -75,7 +139,7 @@ fn document(input: &[u8]) {
     }
     if documents::check_address(&text, Reach::Public).is_ok() {
         let host = text.strip_prefix("https://").and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
-        assert!(!host.contains('@') && is_public_host(redirect::host(host)), "{text}");
+        assert!(!host.contains('@') && is_public_host(uri::host(host)), "{text}");
     }
 }
 
