@@ -2,8 +2,8 @@
 
 use super::Bench;
 use super::bench::{Browser, text};
-use crate::{list_grants, users};
 use crate::validate::TokenError;
+use crate::{list_grants, users};
 
 #[test]
 fn a_copy_of_the_store_has_no_secret_and_no_name_in_it() {
