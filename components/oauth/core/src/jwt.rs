@@ -232,6 +232,10 @@ mod tests {
     /// RFC 7515 appendix A.2.
     const RS256: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
 
+    /// Signed with a key of 1024 bits (`openssl genrsa 1024`, `openssl dgst -sha256 -sign`).
+    const SHORT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UifQ.ofmA7GB8jqBUUj2FmCsPIyoa08lRPOVa8-RqtnRiFF38QC_AMPGrDXFezRxqH6Wjdsf20-pRF8s4fddpTd58tRkjgFp0SBb8lL7ea_Ib1lQBG4GC_GYapXB4waPK734UhLfUzS3fjNLdqyaId1YUybmRGRdQtktXx7HveLos0Sc";
+    const SHORT_KEY: &str = "pGdgh0vCzFfeG_pvlrRUMujrt2kaYMn_dHddfuj01PQllqk7p-tTkfCXP-9URyoq3yt2avcS6Fsta9kt_80VtP7S6pfCrWas-dfXKuZLiERkOSQbYan5bLtceyxvF4lNm1ZFs_ofmjs2QjDQBO1xGUbHdSca0UqNE5fWBQMQ2QM";
+
     fn es256_key() -> Value {
         json!({
             "kty": "EC", "crv": "P-256",
@@ -266,9 +270,23 @@ mod tests {
         ] {
             assert_eq!(jwt.verify(&keys), Err(error), "{keys}");
         }
-        // RSA keys below 2048 bits.
-        let short = json!({ "keys": [{ "kty": "RSA", "n": crypto::base64(&[0xff; 128]), "e": "AQAB" }] });
-        assert_eq!(Jwt::parse(RS256).unwrap().verify(&short), Err(JwtError::Signature));
+        // The right signature of a key of 1024 bits, which can be broken.
+        let short = json!({ "keys": [{ "kty": "RSA", "n": SHORT_KEY, "e": "AQAB" }] });
+        assert_eq!(Jwt::parse(SHORT).unwrap().verify(&short), Err(JwtError::Signature));
+    }
+
+    #[test]
+    fn a_header_that_has_to_be_understood_and_is_not_is_refused() {
+        for (header, expected) in [
+            (json!({ "alg": "ES256" }), Ok(())),
+            (json!({ "alg": "ES256", "x": 1 }), Ok(())),
+            (json!({ "alg": "ES256", "crit": ["x"], "x": 1 }), Err(JwtError::Algorithm)),
+            (json!({ "alg": "none" }), Err(JwtError::Algorithm)),
+            (json!({ "alg": "HS256" }), Err(JwtError::Algorithm)),
+        ] {
+            let token = format!("{}.e30.AA", crypto::base64(header.to_string().as_bytes()));
+            assert_eq!(Jwt::parse(&token).map(|_| ()), expected, "{header}");
+        }
     }
 
     #[test]
