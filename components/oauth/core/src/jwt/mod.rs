@@ -1,5 +1,9 @@
 //! Signed JSON Web Tokens of others (RFC 7515, RFC 7519), checked against their keys (RFC 7517). RS256 and ES256 only.
 
+mod claims;
+
+pub use claims::Claims;
+
 use crate::crypto;
 use p256::ecdsa::signature::Verifier;
 use rsa::BoxedUint;
@@ -15,9 +19,6 @@ const MAX_KEYS: usize = 16;
 
 /// Sizes of RSA keys, in bytes. Below, they can be broken; above, checking takes long.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
-
-/// How far clocks may differ, in seconds.
-pub const SKEW: u64 = 60;
 
 /// Why a token is not accepted. For the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -155,69 +156,6 @@ fn es256(x: &[u8], y: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
     let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?;
     let signature = p256::ecdsa::Signature::from_slice(signature).ok()?;
     key.verify(message, &signature).ok()
-}
-
-/// Claims whose signature is right.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Claims(pub Map<String, Value>);
-
-impl Claims {
-    /// A claim that is text.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.as_str()
-    }
-
-    /// A claim that is a time, without its fraction.
-    pub fn time(&self, name: &str) -> Option<u64> {
-        let value = self.0.get(name)?;
-        // Some write times as floating point numbers; none is negative or beyond what a u64 holds exactly.
-        value.as_u64().or_else(|| value.as_f64().filter(|time| (0.0..1e15).contains(time)).map(|time| time as u64))
-    }
-
-    /// A claim that has to be this text.
-    pub fn expect(&self, name: &'static str, expected: &str) -> Result<(), JwtError> {
-        if self.text(name) == Some(expected) { Ok(()) } else { Err(JwtError::Claim(name)) }
-    }
-
-    /// Whether this is one of the audiences.
-    pub fn has_audience(&self, audience: &str) -> bool {
-        match self.0.get("aud") {
-            Some(Value::String(only)) => only == audience,
-            Some(Value::Array(all)) => all.iter().any(|value| value.as_str() == Some(audience)),
-            _ => false,
-        }
-    }
-
-    /// Whether the audience is one of these, alone. A token with more audiences than us could be passed on by another
-    /// one of them.
-    pub fn expect_audience(&self, ours: &[&str]) -> Result<(), JwtError> {
-        let right = match self.0.get("aud") {
-            Some(Value::String(audience)) => ours.contains(&audience.as_str()),
-            Some(Value::Array(audiences)) => match audiences.as_slice() {
-                [Value::String(audience)] => ours.contains(&audience.as_str()),
-                _ => false,
-            },
-            _ => false,
-        };
-        if right { Ok(()) } else { Err(JwtError::Claim("aud")) }
-    }
-
-    /// Check `exp` (which has to be there and within `longest` seconds from now), `nbf` and `iat`. When it ends.
-    pub fn expect_times(&self, now: u64, longest: u64) -> Result<u64, JwtError> {
-        let expires_at = self.time("exp").ok_or(JwtError::Claim("exp"))?;
-        if expires_at.saturating_add(SKEW) <= now {
-            return Err(JwtError::Expired);
-        }
-        if expires_at > now.saturating_add(longest).saturating_add(SKEW) {
-            return Err(JwtError::Claim("exp"));
-        }
-        for name in ["nbf", "iat"] {
-            if self.0.contains_key(name) && self.time(name).is_none_or(|time| time > now.saturating_add(SKEW)) {
-                return Err(JwtError::Claim(name));
-            }
-        }
-        Ok(expires_at)
-    }
 }
 
 #[cfg(test)]
