@@ -1,7 +1,7 @@
 //! The pages with connected apps, and deleting users.
 
 use super::Bench;
-use super::bench::{Browser, hidden, html};
+use super::bench::{Browser, TestClient, hidden, html};
 use crate::validate::TokenError;
 
 #[test]
@@ -50,7 +50,7 @@ fn nobody_ends_what_is_somebody_elses_and_no_other_site_ends_anything() {
 
 #[test]
 fn only_administrators_see_all_users() {
-    let bench = Bench::new();
+    let mut bench = Bench::new();
     let client = bench.client();
     let eve = Browser::new(&bench);
     eve.log_in(&client, "eve", "eve");
@@ -73,4 +73,19 @@ fn only_administrators_see_all_users() {
     assert_eq!(bench.validate(&eves), Err(TokenError::Revoked));
     dev.post("/oauth/admin", &[("request", &form), ("user", &hash), ("action", "delete")]);
     assert_eq!(dev.get(&format!("/oauth/admin?user={hash}")).status, 404);
+    // Who is none any more does nothing with the pages that are still open.
+    let eves = bench.redeem(&client, &eve_again(&bench, &client)).1;
+    let cookies = dev.cookies.take();
+    bench.settings.users[0].roles.clear();
+    let dev = Browser { bench: &bench, cookies: cookies.into() };
+    let principal = bench.validate(&eves).unwrap();
+    let fields = [("request", form.as_str()), ("user", &principal.user_hash), ("end", &principal.grant_id)];
+    assert_eq!(dev.post("/oauth/admin", &fields).status, 403);
+    assert!(bench.validate(&eves).is_ok());
+}
+
+fn eve_again(bench: &Bench, client: &TestClient) -> String {
+    let eve = Browser::new(bench);
+    eve.log_in(client, "eve", "eve");
+    eve.approve(&Bench::query(client, &[]))
 }

@@ -78,7 +78,7 @@ fn answers_that_are_too_large_too_slow_or_lead_elsewhere_are_no_documents() {
         Err(HttpError::Unreachable("x".into()).into()),
         Ok(text(404, &good)),
         Ok(text(500, &good)),
-        Ok(crate::Fetched { headers: vec![("location".into(), URL.into())], ..text(302, "") }),
+        Ok(crate::Fetched { headers: vec![("location".into(), URL.into())], ..text(302, &good) }),
         Ok(text(200, "<html>")),
         Ok(crate::Fetched { body: vec![0xff], ..text(200, "") }),
     ];

@@ -11,6 +11,7 @@ mod deletion;
 mod discovery;
 mod documents;
 mod keys;
+mod login;
 mod machine;
 mod outbound;
 mod pages;

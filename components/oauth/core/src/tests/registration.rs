@@ -205,3 +205,19 @@ fn a_flood_of_registrations_is_held_up_by_address_and_by_number() {
     let metadata = off.get("/.well-known/oauth-authorization-server");
     assert!(!String::from_utf8(metadata.body).unwrap().contains("registration_endpoint"));
 }
+
+#[test]
+fn keys_that_a_client_registers_are_at_a_public_address() {
+    for (uri, status) in [
+        ("https://client.example/jwks.json", 201),
+        ("https://10.0.0.1/jwks.json", 400),
+        ("https://[fe80::1]/jwks.json", 400),
+        ("https://metadata.google.internal/x", 400),
+        ("http://client.example/jwks.json", 400),
+    ] {
+        let metadata = json!({
+            "redirect_uris": [REDIRECT], "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": uri,
+        });
+        assert_eq!(Bench::new().register(&metadata).0, status, "{uri}");
+    }
+}

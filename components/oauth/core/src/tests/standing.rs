@@ -2,9 +2,9 @@
 
 use super::Bench;
 use super::bench::provider::{TOKEN, bench, claims, come_back, leave, log_in, rotate};
-use super::bench::{Browser, TestClient, json_answer, location_parameter, now, text};
+use super::bench::{Browser, Interrupted, TestClient, form_request, json_answer, location_parameter, now, text};
 use super::signing::{Signer, changed};
-use crate::{TokenError, list_grants, refresh};
+use crate::{TokenError, handle, list_grants, refresh, revoke_grant};
 use serde_json::{Value, json};
 
 /// Somebody from the provider `corp` with the role `admin`, and tokens.
@@ -126,6 +126,38 @@ fn a_provider_that_cannot_be_heard_locks_nobody_out_and_changes_nothing() {
         let (status, newer) = bench.refresh(&client, text(&tokens, "refresh_token"));
         assert_eq!((status, roles(&bench, &newer)), (200, vec!["admin".into()]), "{what}");
     }
+}
+
+#[test]
+fn a_grant_that_ends_while_the_provider_is_asked_is_over_and_leaves_nothing() {
+    let mut reached = 0;
+    for at in 1..80 {
+        let bench = bench();
+        let (client, tokens) = start(&bench);
+        renews_with(&bench, &json!({}));
+        let id = bench.validate(&tokens).unwrap().grant_id;
+        let request =
+            form_request("/oauth/token", &Bench::refresh_fields(&client, text(&tokens, "refresh_token")), &[]);
+        let revoke = || {
+            if bench.world.count(TOKEN) == 2 {
+                revoke_grant(&bench.server(), "corp:42", &id).unwrap();
+            }
+        };
+        let store = Interrupted::new(&bench.store, at, revoke);
+        let answer = now(handle(&bench.server_on(&store), &request));
+        if !store.was_reached() {
+            break;
+        }
+        let revoked = list_grants(&bench.server(), "corp:42").unwrap().is_empty();
+        let left = bench.keys().iter().filter(|key| key.starts_with("oauth:grant:")).count();
+        // Before the grant is looked at for the last time, the answer says so.
+        if revoked && reached == 0 {
+            reached = at;
+            assert_eq!((answer.status, left), (400, 0), "call {at}");
+        }
+        assert!(!revoked || bench.validate(&tokens).is_err(), "call {at}");
+    }
+    assert!(reached > 0);
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! Signed JSON Web Tokens of others (RFC 7515, RFC 7519), checked against their keys (RFC 7517). RS256 and ES256 only.
 
+mod claims;
+
+pub use claims::Claims;
+
 use crate::crypto;
 use p256::ecdsa::signature::Verifier;
 use rsa::BoxedUint;
@@ -15,9 +19,6 @@ const MAX_KEYS: usize = 16;
 
 /// Sizes of RSA keys, in bytes. Below, they can be broken; above, checking takes long.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
-
-/// How far clocks may differ, in seconds.
-pub const SKEW: u64 = 60;
 
 /// Why a token is not accepted. For the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -157,69 +158,6 @@ fn es256(x: &[u8], y: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
     key.verify(message, &signature).ok()
 }
 
-/// Claims whose signature is right.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Claims(pub Map<String, Value>);
-
-impl Claims {
-    /// A claim that is text.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.as_str()
-    }
-
-    /// A claim that is a time, without its fraction.
-    pub fn time(&self, name: &str) -> Option<u64> {
-        let value = self.0.get(name)?;
-        // Some write times as floating point numbers; none is negative or beyond what a u64 holds exactly.
-        value.as_u64().or_else(|| value.as_f64().filter(|time| (0.0..1e15).contains(time)).map(|time| time as u64))
-    }
-
-    /// A claim that has to be this text.
-    pub fn expect(&self, name: &'static str, expected: &str) -> Result<(), JwtError> {
-        if self.text(name) == Some(expected) { Ok(()) } else { Err(JwtError::Claim(name)) }
-    }
-
-    /// Whether this is one of the audiences.
-    pub fn has_audience(&self, audience: &str) -> bool {
-        match self.0.get("aud") {
-            Some(Value::String(only)) => only == audience,
-            Some(Value::Array(all)) => all.iter().any(|value| value.as_str() == Some(audience)),
-            _ => false,
-        }
-    }
-
-    /// Whether the audience is one of these, alone. A token with more audiences than us could be passed on by another
-    /// one of them.
-    pub fn expect_audience(&self, ours: &[&str]) -> Result<(), JwtError> {
-        let right = match self.0.get("aud") {
-            Some(Value::String(audience)) => ours.contains(&audience.as_str()),
-            Some(Value::Array(audiences)) => match audiences.as_slice() {
-                [Value::String(audience)] => ours.contains(&audience.as_str()),
-                _ => false,
-            },
-            _ => false,
-        };
-        if right { Ok(()) } else { Err(JwtError::Claim("aud")) }
-    }
-
-    /// Check `exp` (which has to be there and within `longest` seconds from now), `nbf` and `iat`. When it ends.
-    pub fn expect_times(&self, now: u64, longest: u64) -> Result<u64, JwtError> {
-        let expires_at = self.time("exp").ok_or(JwtError::Claim("exp"))?;
-        if expires_at.saturating_add(SKEW) <= now {
-            return Err(JwtError::Expired);
-        }
-        if expires_at > now.saturating_add(longest).saturating_add(SKEW) {
-            return Err(JwtError::Claim("exp"));
-        }
-        for name in ["nbf", "iat"] {
-            if self.0.contains_key(name) && self.time(name).is_none_or(|time| time > now.saturating_add(SKEW)) {
-                return Err(JwtError::Claim(name));
-            }
-        }
-        Ok(expires_at)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +169,10 @@ mod tests {
 
     /// RFC 7515 appendix A.2.
     const RS256: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
+
+    /// Signed with a key of 1024 bits (`openssl genrsa 1024`, `openssl dgst -sha256 -sign`).
+    const SHORT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UifQ.ofmA7GB8jqBUUj2FmCsPIyoa08lRPOVa8-RqtnRiFF38QC_AMPGrDXFezRxqH6Wjdsf20-pRF8s4fddpTd58tRkjgFp0SBb8lL7ea_Ib1lQBG4GC_GYapXB4waPK734UhLfUzS3fjNLdqyaId1YUybmRGRdQtktXx7HveLos0Sc";
+    const SHORT_KEY: &str = "pGdgh0vCzFfeG_pvlrRUMujrt2kaYMn_dHddfuj01PQllqk7p-tTkfCXP-9URyoq3yt2avcS6Fsta9kt_80VtP7S6pfCrWas-dfXKuZLiERkOSQbYan5bLtceyxvF4lNm1ZFs_ofmjs2QjDQBO1xGUbHdSca0UqNE5fWBQMQ2QM";
 
     fn es256_key() -> Value {
         json!({
@@ -266,9 +208,23 @@ mod tests {
         ] {
             assert_eq!(jwt.verify(&keys), Err(error), "{keys}");
         }
-        // RSA keys below 2048 bits.
-        let short = json!({ "keys": [{ "kty": "RSA", "n": crypto::base64(&[0xff; 128]), "e": "AQAB" }] });
-        assert_eq!(Jwt::parse(RS256).unwrap().verify(&short), Err(JwtError::Signature));
+        // The right signature of a key of 1024 bits, which can be broken.
+        let short = json!({ "keys": [{ "kty": "RSA", "n": SHORT_KEY, "e": "AQAB" }] });
+        assert_eq!(Jwt::parse(SHORT).unwrap().verify(&short), Err(JwtError::Signature));
+    }
+
+    #[test]
+    fn a_header_that_has_to_be_understood_and_is_not_is_refused() {
+        for (header, expected) in [
+            (json!({ "alg": "ES256" }), Ok(())),
+            (json!({ "alg": "ES256", "x": 1 }), Ok(())),
+            (json!({ "alg": "ES256", "crit": ["x"], "x": 1 }), Err(JwtError::Algorithm)),
+            (json!({ "alg": "none" }), Err(JwtError::Algorithm)),
+            (json!({ "alg": "HS256" }), Err(JwtError::Algorithm)),
+        ] {
+            let token = format!("{}.e30.AA", crypto::base64(header.to_string().as_bytes()));
+            assert_eq!(Jwt::parse(&token).map(|_| ()), expected, "{header}");
+        }
     }
 
     #[test]
