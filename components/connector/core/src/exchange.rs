@@ -3,6 +3,7 @@
 use crate::alias::Alias;
 use crate::connect::Link;
 use crate::conversation::FAREWELL;
+use crate::conversation_record::Conversation;
 use crate::era::is_modern_code;
 use crate::race::{Abandoned, Interest, Stop, race};
 use crate::reply::{self, Outcome, Refusal};
@@ -93,7 +94,7 @@ impl<P: Ports> Connector<P> {
     }
 
     /// The conversation that a message is about; or the modern way, in which there is none.
-    fn conversing(&self, target: &Target, caller: &Caller) -> Result<Option<Link>, UpstreamError> {
+    pub(crate) fn conversing(&self, target: &Target, caller: &Caller) -> Result<Option<Link>, UpstreamError> {
         if let Some(link) = self.kept(target, caller)? {
             return Ok(Some(link));
         }
@@ -146,6 +147,11 @@ impl<P: Ports> Connector<P> {
         }
     }
 
+    /// Answer a ping of an upstream. It asks for whoever speaks with it, and that is the gateway.
+    pub(crate) async fn pong(&self, target: &Target, conversation: &Conversation, id: &str) {
+        self.farewell(request::response(target, conversation, result_response(id, "{}"))).await;
+    }
+
     async fn interrupted(&self, target: &Target, link: &Link, id: Option<&str>, stop: Stop) -> UpstreamError {
         if let Some(id) = id {
             self.withdraw(target, link, id, stop).await;
@@ -166,7 +172,7 @@ impl<P: Ports> Connector<P> {
     }
 
     /// Another way to send a message that was refused, if the refusal shows that what was kept of the upstream is wrong.
-    async fn another(
+    pub(crate) async fn another(
         &self,
         target: &Target,
         caller: &Caller,

@@ -4,6 +4,7 @@
 //! serve any call. What an instance keeps besides is a cache of the parsed settings and of the eras.
 
 mod alias;
+mod backoff;
 mod body;
 mod connect;
 mod conversation;
@@ -11,20 +12,25 @@ mod conversation_record;
 mod era;
 mod errors;
 mod exchange;
+mod feed;
 mod handshake;
+mod listen;
+mod open;
 mod race;
 mod reply;
 mod request;
 mod settings;
 mod status;
 mod stream;
+mod subscription;
 mod turn;
 mod types;
 
 pub use errors::UpstreamError;
+pub use listen::Listening;
 pub use race::{Abandoned, Interest};
 pub use stream::{Messages, Tail};
-pub use types::{Call, Caller, Description, Event, Reply};
+pub use types::{Call, Caller, Description, Event, Position, Reply, Subject};
 
 use shared_ports::{Body, Clock, Config, Http, Store};
 use std::cell::{Cell, RefCell};

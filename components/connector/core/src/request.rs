@@ -108,6 +108,23 @@ pub(crate) fn within(conversation: &Conversation, request: &mut Request) {
     }
 }
 
+/// A response of the gateway's own.
+pub(crate) fn response(target: &Target, conversation: &Conversation, text: String) -> Request {
+    let mut request = post(target, text.into_bytes());
+    within(conversation, &mut request);
+    request
+}
+
+/// A GET for the stream of a conversation's session, or for the one that has this event, from there on.
+pub(crate) fn stream(target: &Target, conversation: &Conversation, after: Option<&str>) -> Request {
+    let mut request = bare(target, "GET", "text/event-stream");
+    within(conversation, &mut request);
+    if let Some(event_id) = after {
+        request.headers.push((header::LAST_EVENT_ID.into(), event_id.as_bytes().to_vec()));
+    }
+    request
+}
+
 /// `notifications/cancelled` for a request of ours (legacy "Cancellation"). `id` is JSON text.
 pub(crate) fn cancelled(target: &Target, conversation: &Conversation, id: &str, limit: Duration) -> Request {
     let body = format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#);

@@ -1,31 +1,22 @@
-//! A reply in several messages: server-sent events, one at a time, never more in memory than came in one piece.
+//! A reply in several messages: server-sent events, the response being the last.
 
 use crate::alias::Alias;
 use crate::body::Pieces;
 use crate::connect::Link;
 use crate::conversation::FAREWELL;
+use crate::feed::{End, Feed, Item};
 use crate::race::{Abandoned, Interest, Stop, race};
-use crate::reply::{Content, content, invalid, same_id, too_large};
+use crate::reply::{Content, content, invalid, same_id};
 use crate::settings::Target;
-use crate::{CONNECT_TIMEOUT, Connector, Event, MAX_MESSAGE, Ports, UpstreamError, request};
-use shared_mcp::{Message, header, sse};
+use crate::{CONNECT_TIMEOUT, Connector, Event, Ports, UpstreamError, request};
+use shared_mcp::Message;
 use shared_ports::{Body, Clock, Http};
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// Most bytes of one event: a message and its field names.
-const MAX_EVENT: usize = MAX_MESSAGE + 1024;
 
 /// How long a stream is looked at before it is handed on as one. Many servers send every response as a stream of one
 /// event, right behind the head; those are handed on as what they are, a single response.
 const PEEK: Duration = Duration::from_millis(20);
-
-/// Wait before a broken stream is resumed, where the upstream named none, and the bounds of what it may name: a server
-/// must not make the gateway spin, nor hold a client's request open for ever.
-const RETRY: Duration = Duration::from_secs(1);
-const MIN_RETRY: Duration = Duration::from_millis(50);
-const MAX_RETRY: Duration = Duration::from_secs(300);
 
 /// How often a stream is resumed at the same event. Servers may close connections to be polled instead (2025-11-25), so
 /// one connection without news is no failure yet.
@@ -38,17 +29,10 @@ const DRAIN_BYTES: usize = 64 * 1024;
 
 /// The messages of a reply, the response being the last.
 pub struct Messages<B> {
-    pieces: Pieces<B>,
-    parser: sse::Parser,
-    /// Events of the last piece that nobody took yet.
-    queue: VecDeque<sse::Event>,
-    /// What broke the stream behind the queue.
-    broken: Option<UpstreamError>,
+    feed: Feed<B>,
     /// Whether the response, or a failure, was handed on.
     done: bool,
-    last_event_id: Option<String>,
-    retry: Duration,
-    /// Connections in a row that began at the last event.
+    /// Connections in a row that brought nothing new.
     resumes: u32,
     /// Longest silence; `None` where silence is normal.
     idle: Option<Duration>,
@@ -84,13 +68,8 @@ impl<B: Body + 'static> Messages<B> {
         // A subscription is silent until something changes, which may take days.
         let idle = (asked.method != "subscriptions/listen").then_some(asked.target.timeout);
         Self {
-            pieces,
-            parser: sse::Parser::new(MAX_EVENT),
-            queue: VecDeque::new(),
-            broken: None,
+            feed: Feed::new(pieces, matches!(asked.link, Link::Legacy(_))),
             done: false,
-            last_event_id: None,
-            retry: RETRY,
             resumes: 0,
             idle,
             id: asked.id,
@@ -103,43 +82,25 @@ impl<B: Body + 'static> Messages<B> {
 
     /// The response, if it is the first message and comes at once.
     pub(crate) async fn single(&mut self, clock: &impl Clock) -> Option<Vec<u8>> {
-        let start = clock.elapsed();
-        while self.queue.is_empty() && self.broken.is_none() {
-            let left = PEEK.checked_sub(clock.elapsed().saturating_sub(start))?;
-            match race(clock, Some(left), &mut self.abandoned, self.pieces.next()).await {
-                Ok(Ok(Some(piece))) => self.push(&piece),
-                // Ends and errors show again, or were not yet seen by anybody, when the stream is read.
-                Ok(Ok(None)) | Err(_) => return None,
-                Ok(Err(error)) => self.broken = Some(error.into()),
-            }
-        }
-        let event = self.queue.front()?;
-        if !matches!(self.sort(&event.data), Ok(Sort::Response)) {
+        let first = self.feed.peek(clock, PEEK, &mut self.abandoned).await?;
+        if !matches!(sort(first, &self.id), Ok(Sort::Response)) {
             return None;
         }
         self.done = true;
-        self.queue.pop_front().map(|event| self.restored(event.data))
+        self.feed.take_first().map(|data| self.restored(data))
     }
 
     /// The next message, waiting for it if need be; `None` after the last one, and when the call was abandoned. To be
     /// awaited to its end, or dropped together with the stream.
     pub async fn next<P: Ports<Body = B>>(&mut self, connector: &Connector<P>) -> Option<Event> {
         while !self.done {
-            if let Some(event) = self.queue.pop_front() {
-                return Some(self.hand_on(event));
-            }
-            if let Some(error) = self.broken.take() {
-                return Some(self.fail(error));
-            }
             let clock = connector.ports.clock();
-            let end = match race(clock, self.idle, &mut self.abandoned, self.pieces.next()).await {
-                Ok(Ok(Some(piece))) => {
-                    self.push(&piece);
-                    continue;
-                }
-                Ok(Ok(None)) => invalid("the stream ended before the response"),
-                Ok(Err(error)) => error.into(),
-                Err(stop) => return self.stop(connector, stop).await,
+            let end = match self.feed.next(clock, self.idle, &mut self.abandoned).await {
+                Ok(Item::Reached(position)) => return Some(Event::Reached(position)),
+                Ok(Item::Data { data, event_id }) => return Some(self.hand_on(data, event_id)),
+                Err(End::Broken(error)) => return Some(self.fail(error)),
+                Err(End::Stopped(stop)) => return self.stop(connector, stop).await,
+                Err(End::Over(error)) => error,
             };
             match self.resume(connector, end).await {
                 Ok(()) => {}
@@ -159,7 +120,7 @@ impl<B: Body + 'static> Messages<B> {
     /// later.
     pub async fn give_up<P: Ports<Body = B>>(mut self, connector: &Connector<P>) {
         if !self.done {
-            self.pieces = Pieces::ended();
+            self.feed.close();
             let clock = connector.ports.clock();
             let leaving = race(clock, Some(FAREWELL), &mut Abandoned::never(), self.abandoned.wait()).await;
             let interest = leaving.unwrap_or(Interest::Ended);
@@ -170,13 +131,13 @@ impl<B: Body + 'static> Messages<B> {
     /// What is left of the HTTP response.
     pub fn into_tail(self) -> Tail<B> {
         // A stream that failed has nothing in it worth waiting for, but then it has ended or is cut off by the limits.
-        Tail(self.done.then_some(self.pieces))
+        Tail(self.done.then(|| self.feed.into_pieces()))
     }
 
     async fn stop<P: Ports<Body = B>>(&mut self, connector: &Connector<P>, stop: Stop) -> Option<Event> {
         self.done = true;
         connector.withdraw(&self.target, &self.link, &self.id, stop).await;
-        self.pieces = Pieces::ended();
+        self.feed.close();
         match stop {
             Stop::Abandoned(_) => None,
             Stop::TimedOut => Some(Event::Failed(UpstreamError::TimedOut(format!(
@@ -186,35 +147,13 @@ impl<B: Body + 'static> Messages<B> {
         }
     }
 
-    fn push(&mut self, piece: &[u8]) {
-        match self.parser.push(piece) {
-            Err(sse::SseError::TooLarge(_)) => self.broken = Some(too_large()),
-            Err(_) => self.broken = Some(invalid("the stream is not UTF-8")),
-            Ok(events) => {
-                for event in events {
-                    if let Some(milliseconds) = event.retry {
-                        self.retry = Duration::from_millis(milliseconds).clamp(MIN_RETRY, MAX_RETRY);
-                    }
-                    if event.id.is_some() && event.id != self.last_event_id {
-                        self.last_event_id.clone_from(&event.id);
-                        self.resumes = 0;
-                    }
-                    // No data: a priming event. Other kinds of events are not MCP's.
-                    if !event.data.is_empty() && (event.event.is_empty() || event.event == "message") {
-                        self.queue.push_back(event);
-                    }
-                }
-            }
-        }
-    }
-
-    fn hand_on(&mut self, event: sse::Event) -> Event {
-        match self.sort(&event.data) {
+    fn hand_on(&mut self, data: String, event_id: Option<String>) -> Event {
+        match sort(&data, &self.id) {
             Err(error) => return self.fail(error),
             Ok(Sort::Response) => self.done = true,
             Ok(Sort::Before) => {}
         }
-        Event::Message { data: self.restored(event.data), event_id: event.id }
+        Event::Message { data: self.restored(data), event_id }
     }
 
     /// A message as the client gets it.
@@ -225,18 +164,9 @@ impl<B: Body + 'static> Messages<B> {
         }
     }
 
-    fn sort(&self, data: &str) -> Result<Sort, UpstreamError> {
-        match Message::parse(data) {
-            Ok(Message::Response { id: Some(id), .. }) if same_id(&id, &self.id) => Ok(Sort::Response),
-            Ok(Message::Response { .. }) => Err(invalid("a response to another request")),
-            Ok(_) => Ok(Sort::Before),
-            Err(_) => Err(invalid("an event that is not one JSON-RPC message")),
-        }
-    }
-
     fn fail(&mut self, error: UpstreamError) -> Event {
         self.done = true;
-        self.pieces = Pieces::ended();
+        self.feed.close();
         Event::Failed(error)
     }
 
@@ -246,17 +176,16 @@ impl<B: Body + 'static> Messages<B> {
         let Link::Legacy(conversation) = &self.link else {
             return Err(Ended::Failed(end));
         };
-        let resumable = |id: &&String| !id.is_empty() && !id.chars().any(char::is_control);
-        let Some(event_id) = self.last_event_id.as_ref().filter(resumable).filter(|_| self.resumes < MAX_RESUMES)
-        else {
+        if self.feed.news() {
+            self.resumes = 0;
+        }
+        let Some(event_id) = self.feed.last_event_id().filter(|_| self.resumes < MAX_RESUMES) else {
             return Err(Ended::Failed(end));
         };
         self.resumes += 1;
+        let request = request::stream(&self.target, conversation, Some(event_id));
         let clock = connector.ports.clock();
-        race(clock, None, &mut self.abandoned, clock.sleep(self.retry)).await.map_err(Ended::Stopped)?;
-        let mut request = request::bare(&self.target, "GET", "text/event-stream");
-        request::within(conversation, &mut request);
-        request.headers.push((header::LAST_EVENT_ID.into(), event_id.clone().into_bytes()));
+        race(clock, None, &mut self.abandoned, clock.sleep(self.feed.retry())).await.map_err(Ended::Stopped)?;
         let limit = CONNECT_TIMEOUT.saturating_add(self.target.timeout);
         let sending = connector.ports.http().send(request);
         let response = race(clock, Some(limit), &mut self.abandoned, sending).await.map_err(Ended::Stopped)?;
@@ -264,8 +193,7 @@ impl<B: Body + 'static> Messages<B> {
         if response.status != 200 || content(&response) != Content::Events {
             return Err(Ended::Failed(end));
         }
-        self.pieces = Pieces::new(response.body);
-        self.parser = sse::Parser::new(MAX_EVENT);
+        self.feed.continue_with(Pieces::new(response.body));
         Ok(())
     }
 }
@@ -274,6 +202,15 @@ impl<B: Body + 'static> Messages<B> {
 enum Sort {
     Before,
     Response,
+}
+
+fn sort(data: &str, id: &str) -> Result<Sort, UpstreamError> {
+    match Message::parse(data) {
+        Ok(Message::Response { id: Some(theirs), .. }) if same_id(&theirs, id) => Ok(Sort::Response),
+        Ok(Message::Response { .. }) => Err(invalid("a response to another request")),
+        Ok(_) => Ok(Sort::Before),
+        Err(_) => Err(invalid("an event that is not one JSON-RPC message")),
+    }
 }
 
 /// Why a stream was not resumed.

@@ -86,6 +86,26 @@ pub enum Reply<B> {
     Messages(Box<Messages<B>>),
 }
 
+/// What to listen to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Name of the upstream.
+    pub upstream: String,
+    /// The event id after which to go on.
+    pub after: Option<String>,
+    /// The `notifications` object of `subscriptions/listen`, as JSON text.
+    pub notifications: String,
+}
+
+/// Where a stream can be taken up again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The upstream's event id.
+    pub event_id: String,
+    /// How long it wants a client to wait before it comes again: milliseconds.
+    pub retry: Option<u32>,
+}
+
 /// One step of a stream of messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -96,6 +116,8 @@ pub enum Event {
         /// The upstream's event id, where it gave one.
         event_id: Option<String>,
     },
+    /// No message, but a place to take the stream up from.
+    Reached(Position),
     /// The stream broke before the response; nothing follows.
     Failed(UpstreamError),
 }

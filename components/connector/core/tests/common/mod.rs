@@ -341,6 +341,7 @@ async fn all(mut messages: Messages<FakeBody>, connector: &TestConnector) -> Vec
         texts.push(match event {
             Event::Message { data, event_id: None } => String::from_utf8(data).unwrap(),
             Event::Message { data, event_id: Some(id) } => format!("{id}: {}", String::from_utf8(data).unwrap()),
+            Event::Reached(position) => format!("reached {}", position.event_id),
             Event::Failed(error) => error.to_string(),
         });
     }
