@@ -6,6 +6,7 @@ mod convert;
 
 use bindings::exports::mcp_edge::session::endpoint::{Answer, Context, ErrorCode, Guest, Request};
 use connector::Connector;
+use futures::future::LocalBoxFuture;
 use session_core::{HttpRequest, MAX_BODY, Ports, Settings};
 use shared_guest::http::{self, BodyError};
 use shared_guest::{GuestConfig, GuestRandom, GuestStore, GuestTime};
@@ -34,9 +35,9 @@ impl Guest for Component {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct GuestPorts {
-    store: GuestStore,
+    store: Rc<GuestStore>,
 }
 
 impl Ports for GuestPorts {
@@ -45,13 +46,16 @@ impl Ports for GuestPorts {
         &Connector
     }
     fn store(&self) -> &impl Store {
-        &self.store
+        &*self.store
     }
     fn clock(&self) -> &impl Clock {
         &GuestTime
     }
     fn random(&self) -> &impl Random {
         &GuestRandom
+    }
+    fn spawn(&self, work: LocalBoxFuture<'static, ()>) {
+        wit_bindgen::spawn(work);
     }
 }
 

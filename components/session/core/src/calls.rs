@@ -7,13 +7,11 @@ use crate::answer::{Facts, Out};
 use crate::catalogue;
 use crate::describe;
 use crate::errors::{self, Refusal, invalid_params};
+use crate::forward::{finished, forward, translation};
 use crate::gather::{Outcome, gather};
-use crate::modern;
 use crate::names::{Naming, Target};
-use crate::reply::{Finished, Translation};
 use crate::request::{Client, Ports, RpcRequest};
-use crate::stream::Streaming;
-use crate::upstreams::{Call, HangUp, Reply, Upstreams};
+use crate::upstreams::{Call, Upstreams};
 use crate::uris::UriTarget;
 use futures::future::{Either, join_all, select};
 use serde_json::json;
@@ -33,10 +31,6 @@ pub(crate) const LIST_DEADLINE: Duration = Duration::from_secs(10);
 /// Time for an upstream to take a notification: the client waits for its 202.
 pub(crate) const NOTIFY_DEADLINE: Duration = Duration::from_secs(5);
 
-/// An answer that takes longer becomes a stream, so that keep-alives can be sent before it, and a client that has gone
-/// is noticed.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// One request on its way through.
 pub(crate) struct Turn<'a, P: Ports> {
     pub ports: &'a P,
@@ -44,6 +38,8 @@ pub(crate) struct Turn<'a, P: Ports> {
     /// Set as soon as it is known who asks.
     pub client: Option<Client>,
     pub facts: &'a mut Facts,
+    /// Silence on a stream after which a comment is sent.
+    pub keep_alive: Duration,
 }
 
 impl<P: Ports> Turn<'_, P> {
@@ -66,7 +62,7 @@ pub(crate) async fn within<T>(ports: &impl Ports, deadline: Duration, work: impl
 }
 
 /// Serve a request whose headers and session are in order.
-pub(crate) async fn serve<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out<P::Upstreams>, Refusal> {
+pub(crate) async fn serve<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
     let era = turn.client()?.revision.era();
     match (rpc.method.as_str(), era) {
         ("ping", Era::Legacy) => Ok(Out::json(200, result_response(&rpc.id, "{}"))),
@@ -93,7 +89,7 @@ pub(crate) async fn serve<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) 
 }
 
 /// A call of a tool or prompt by name.
-async fn named<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out<P::Upstreams>, Refusal> {
+async fn named<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
     let mut params = rpc.params();
     let name = params.string("name").ok_or_else(|| invalid_params("`name` is missing."))?;
     let list = if rpc.method == "tools/call" { "tools/list" } else { "prompts/list" };
@@ -122,7 +118,7 @@ async fn original<P: Ports>(turn: &mut Turn<'_, P>, list: &str, name: &str) -> R
 }
 
 /// A request about a resource.
-async fn resource<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out<P::Upstreams>, Refusal> {
+async fn resource<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
     let mut params = rpc.params();
     let uri = params.string("uri").ok_or_else(|| invalid_params("`uri` is missing."))?;
     let naming = turn.naming.clone();
@@ -140,7 +136,7 @@ async fn resource<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Ou
 }
 
 /// A request about a resource that any upstream may have: the first one that has it answers.
-async fn anywhere<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>, uri: &str) -> Result<Out<P::Upstreams>, Refusal> {
+async fn anywhere<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>, uri: &str) -> Result<Out, Refusal> {
     let caller = &turn.client()?.caller;
     let era = turn.client()?.revision.era();
     let mut failures = Vec::new();
@@ -169,7 +165,7 @@ fn unknown_resource(uri: &str) -> Refusal {
 }
 
 /// A completion, for an argument of a prompt or of a resource template.
-async fn completion<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out<P::Upstreams>, Refusal> {
+async fn completion<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
     let mut params = rpc.params();
     let reference = params.object("ref").ok_or_else(|| invalid_params("`ref` is missing."))?;
     let mut changed = reference.clone();
@@ -198,7 +194,7 @@ async fn completion<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Res
 }
 
 /// `logging/setLevel`: for every upstream that logs.
-async fn set_level<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out<P::Upstreams>, Refusal> {
+async fn set_level<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
     if let Some(only) = turn.naming.only().map(str::to_owned) {
         return forward(turn, only, rpc.object.to_string(), rpc).await;
     }
@@ -229,67 +225,4 @@ async fn set_level<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<O
     }
     let error = results.into_iter().find_map(Result::err).unwrap_or_default();
     Ok(Out::json(200, format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, rpc.id)))
-}
-
-fn translation<P: Ports>(turn: &Turn<'_, P>, upstream: &str, rpc: &RpcRequest<'_>) -> Result<Translation, Refusal> {
-    Ok(Translation {
-        era: turn.client()?.revision.era(),
-        naming: turn.naming.clone(),
-        upstream: upstream.into(),
-        id: rpc.id.clone(),
-        method: rpc.method.clone(),
-    })
-}
-
-/// Hand a request to an upstream, and its answer to the client: at once where it is there soon and in one piece, else
-/// as a stream. `message` is the request as the upstream gets it; its id is the client's.
-async fn forward<P: Ports>(
-    turn: Turn<'_, P>,
-    upstream: String,
-    message: String,
-    rpc: RpcRequest<'_>,
-) -> Result<Out<P::Upstreams>, Refusal> {
-    turn.facts.upstream = Some(upstream.clone());
-    let translation = translation(&turn, &upstream, &rpc)?;
-    let caller = turn.client()?.caller.clone();
-    let era = translation.era;
-    let hang_up = match era {
-        Era::Modern => HangUp::Cancel,
-        Era::Legacy => HangUp::LetRun,
-    };
-    let upstreams = turn.ports.upstreams().clone();
-    let call = Call { upstream: upstream.clone(), message };
-    let exchange = {
-        let (upstreams, caller) = (upstreams.clone(), caller.clone());
-        Box::pin(async move { upstreams.exchange(call, &caller, hang_up).await })
-    };
-    match select(exchange, pin!(turn.ports.clock().sleep(PATIENCE))).await {
-        Either::Left((Ok(Reply::Response(data)), _)) => {
-            let text = String::from_utf8(data).map_err(|_| "not UTF-8");
-            finished(text.and_then(|text| translation.response(text)), &upstream, era)
-        }
-        Either::Left((Ok(Reply::Messages(stream)), _)) => {
-            Ok(Out::stream(Streaming::started(upstreams, caller, translation, stream)))
-        }
-        Either::Left((Ok(Reply::Accepted), _)) => Err(invalid_reply(&upstream, "202 to a request")),
-        Either::Left((Err(error), _)) => Err(errors::upstream(&upstream, &error)),
-        Either::Right((_, exchange)) => Ok(Out::stream(Streaming::waiting(upstreams, caller, translation, exchange))),
-    }
-}
-
-fn finished<U: Upstreams>(
-    finished: Result<Finished, &'static str>,
-    upstream: &str,
-    era: Era,
-) -> Result<Out<U>, Refusal> {
-    let finished = finished.map_err(|why| invalid_reply(upstream, why))?;
-    let status = match (finished.error, era) {
-        (Some(code), Era::Modern) => modern::status(code),
-        _ => 200,
-    };
-    Ok(Out::json(status, finished.text))
-}
-
-fn invalid_reply(upstream: &str, why: &str) -> Refusal {
-    errors::upstream(upstream, &crate::upstreams::UpstreamError::InvalidReply(why.into()))
 }

@@ -2,10 +2,12 @@
 
 use crate::answer::Out;
 use crate::calls::{LIST_DEADLINE, Turn};
+use crate::complete::complete;
+use crate::content::{elements, item_member};
 use crate::cursor::Positions;
 use crate::errors::{self, Refusal, invalid_params};
 use crate::gather::{Outcome, gather};
-use crate::reply::{Translation, complete, elements, item_member};
+use crate::reply::Translation;
 use crate::request::{Ports, RpcRequest};
 use crate::upstreams::{Call, UpstreamError};
 use futures::future::join_all;
@@ -31,7 +33,7 @@ struct Page {
 
 /// A page of the merged list: the items of all upstreams that have more, in the order of their names. One upstream that
 /// cannot be used does not hide the others: its part is missing, and `_meta` says so.
-pub(crate) async fn list<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out<P::Upstreams>, Refusal> {
+pub(crate) async fn list<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
     let client = turn.client()?;
     let era = client.revision.era();
     let positions = positions(&rpc, &turn.naming.upstreams)?;

@@ -2,8 +2,8 @@
 
 use crate::calls::{self, STATUS_DEADLINE, Turn};
 use crate::capabilities;
+use crate::complete;
 use crate::errors;
-use crate::reply;
 use crate::request::{Client, Ports};
 use crate::upstreams::{Description, UpstreamError, Upstreams};
 use futures::future::join_all;
@@ -39,7 +39,7 @@ pub(crate) async fn discover<P: Ports>(turn: &mut Turn<'_, P>, client: &Client) 
     if let Some(text) = instructions(&upstreams) {
         result.set_string("instructions", &text);
     }
-    reply::complete(&mut result, "server/discover");
+    complete::complete(&mut result, "server/discover");
     result.to_string()
 }
 

@@ -5,7 +5,7 @@ use crate::calls::Turn;
 use crate::errors::{self, Refusal};
 use crate::names::Naming;
 use crate::request::{Context, HttpRequest, Ports, Settings};
-use crate::upstreams::Upstreams;
+use crate::upstreams::Upstreams as _;
 use crate::{classify, headers, legacy, modern};
 use shared_mcp::{Era, Message, ParseError, code, header as mcp_header};
 use std::rc::Rc;
@@ -20,7 +20,7 @@ pub async fn handle<P: Ports>(
     settings: &Settings,
     request: &HttpRequest,
     context: &Context,
-) -> Answer<P::Upstreams> {
+) -> Answer {
     let mut facts = Facts::default();
     let mut id = None;
     match serve(ports, settings, request, context, &mut facts, &mut id).await {
@@ -30,13 +30,13 @@ pub async fn handle<P: Ports>(
 }
 
 /// The answer to a body of more than [`MAX_BODY`] bytes.
-pub fn too_large<U: Upstreams>() -> Answer<U> {
+pub fn too_large() -> Answer {
     let message = format!("A message may have at most {MAX_BODY} bytes.");
     Answer::refuse(Refusal::new(413, code::INVALID_REQUEST, message), None, Facts::default())
 }
 
 /// The answer while the settings cannot be used; the reason is for the log.
-pub fn misconfigured<U: Upstreams>(reason: &str) -> Answer<U> {
+pub fn misconfigured(reason: &str) -> Answer {
     Answer::refuse(errors::misconfigured(reason), None, Facts::default())
 }
 
@@ -47,7 +47,7 @@ async fn serve<P: Ports>(
     context: &Context,
     facts: &mut Facts,
     id: &mut Option<String>,
-) -> Result<Out<P::Upstreams>, Refusal> {
+) -> Result<Out, Refusal> {
     match request.method.as_str() {
         "POST" => {}
         "DELETE" => return legacy::end(ports, request, context).await,
@@ -68,7 +68,7 @@ async fn serve<P: Ports>(
     note(&message, facts);
     let upstreams = ports.upstreams().list().map_err(|error| errors::misconfigured(&error.to_string()))?;
     let naming = Rc::new(Naming::new(upstreams, settings.names));
-    let turn = Turn { ports, naming, client: None, facts };
+    let turn = Turn { ports, naming, client: None, facts, keep_alive: settings.keep_alive.duration() };
     match classify::era(request, &message)? {
         Era::Modern => modern::serve(turn, request, context, message).await,
         Era::Legacy => legacy::serve(turn, request, context, message).await,

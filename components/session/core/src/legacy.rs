@@ -23,7 +23,7 @@ pub(crate) async fn serve<P: Ports>(
     request: &HttpRequest,
     context: &Context,
     message: Message<'_>,
-) -> Result<Out<P::Upstreams>, Refusal> {
+) -> Result<Out, Refusal> {
     if let Message::Request { id, method, object, .. } = &message
         && method == "initialize"
     {
@@ -56,7 +56,7 @@ pub(crate) async fn end<P: Ports>(
     ports: &P,
     request: &HttpRequest,
     context: &Context,
-) -> Result<Out<P::Upstreams>, Refusal> {
+) -> Result<Out, Refusal> {
     let session = named(ports, request, context)?;
     session.delete(ports)?;
     // The session is over whether or not the upstreams hear of it; they end theirs when they have been idle.
@@ -78,7 +78,7 @@ async fn initialize<P: Ports>(
     mut turn: Turn<'_, P>,
     context: &Context,
     rpc: &RpcRequest<'_>,
-) -> Result<Out<P::Upstreams>, Refusal> {
+) -> Result<Out, Refusal> {
     let params = rpc.params();
     let wrong = |member: &str| invalid_params(format!("`{member}` is missing or not what it should be."));
     let requested = params.string("protocolVersion").ok_or_else(|| wrong("protocolVersion"))?;
@@ -93,7 +93,7 @@ async fn initialize<P: Ports>(
     let info = object("clientInfo")?;
     let capabilities = object("capabilities")?;
     let id = SessionId::random(turn.ports.random());
-    let client = Client { revision, caller: caller(context, &id, revision, &info, &capabilities) };
+    let client = Client { revision, client_id: context.client_id.clone(), caller: caller(context, &id, revision, &info, &capabilities) };
     Session::create(turn.ports, context, &id, &client)?;
     turn.client = Some(client.clone());
     let result = describe::initialize(&mut turn, &client).await;
@@ -142,7 +142,7 @@ async fn respond<P: Ports>(
     client: &Client,
     id: Option<&str>,
     mut object: Object<'_>,
-) -> Result<Out<P::Upstreams>, Refusal> {
+) -> Result<Out, Refusal> {
     let Some((upstream, id)) = id.and_then(|id| tags::untag(id, &turn.naming.upstreams)) else {
         let message = "The response's `id` is none that the gateway has given to a request.";
         return Err(Refusal::new(400, code::INVALID_REQUEST, message));

@@ -9,20 +9,28 @@
 //! back to an upstream (names, URIs, cursors, ids of the upstream's own requests) says itself which one that is.
 
 mod answer;
+mod ask;
 mod calls;
 mod capabilities;
 mod catalogue;
 mod classify;
+mod complete;
+mod content;
 mod cursor;
 mod describe;
 mod endpoint;
 mod errors;
+mod forward;
 mod gather;
 mod headers;
 mod keys;
 mod legacy;
+mod logging;
 mod modern;
 mod names;
+mod park;
+mod position;
+mod relay;
 mod reply;
 mod request;
 mod session;
@@ -30,9 +38,10 @@ mod stream;
 mod tags;
 mod upstreams;
 mod uris;
+mod wait;
 
 pub use answer::{Answer, AnswerBody, Facts};
 pub use endpoint::{MAX_BODY, handle, misconfigured, too_large};
 pub use request::{Context, HttpRequest, Ports, Settings};
 pub use stream::{Sink, Streaming};
-pub use upstreams::{Call, Caller, Description, Event, HangUp, MessageStream, Reply, UpstreamError, Upstreams};
+pub use upstreams::{Call, Caller, Description, Event, HangUp, Interest, MessageStream, Reply, UpstreamError, Upstreams};

@@ -1,12 +1,13 @@
 //! What comes in: the HTTP request, what the router has proven, the settings, and the ports.
 
 use crate::upstreams::{Caller, Upstreams};
+use futures::future::LocalBoxFuture;
 use shared_mcp::{Object, Revision};
 use shared_ports::{Clock, Config, Random, Store};
-use shared_settings::{Names, SettingsError};
+use shared_settings::{KeepAlive, Names, SettingsError};
 
-/// What the rules are given of the world.
-pub trait Ports {
+/// What the rules are given of the world. A clone is another handle to the same.
+pub trait Ports: Clone + 'static {
     /// See [`Self::upstreams`].
     type Upstreams: Upstreams;
     /// What is behind the gateway.
@@ -15,8 +16,10 @@ pub trait Ports {
     fn store(&self) -> &impl Store;
     /// Idle expiry, deadlines, keep-alives.
     fn clock(&self) -> &impl Clock;
-    /// Session ids.
+    /// Session ids, and names of what is kept for a while.
     fn random(&self) -> &impl Random;
+    /// Work that goes on when the response is over.
+    fn spawn(&self, work: LocalBoxFuture<'static, ()>);
 }
 
 /// One request to the MCP endpoint, with its whole body.
@@ -47,12 +50,15 @@ pub struct Settings {
     /// How names are made.
     #[serde(default)]
     pub names: Names,
+    /// Silence on a stream after which a comment is sent.
+    #[serde(default, rename = "keepAliveSeconds")]
+    pub keep_alive: KeepAlive,
 }
 
 impl Settings {
     /// Read them from `wasi:config`.
     pub fn read(config: &impl Config) -> Result<Self, SettingsError> {
-        shared_settings::read(config, &["names"])
+        shared_settings::read(config, &["names", "keepAliveSeconds"])
     }
 }
 
@@ -60,6 +66,8 @@ impl Settings {
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     pub revision: Revision,
+    /// The OAuth client.
+    pub client_id: String,
     pub caller: Caller,
 }
 

@@ -86,7 +86,7 @@ impl Session {
             write(ports, &key, &record)?;
         }
         let caller = caller(context, &id, revision, record.client_info.get(), record.client_capabilities.get());
-        Ok(Self { client: Client { revision, caller }, key })
+        Ok(Self { client: Client { revision, client_id: context.client_id.clone(), caller }, key })
     }
 
     /// End it.
