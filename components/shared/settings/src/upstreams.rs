@@ -18,7 +18,7 @@ const DEFAULT_TIMEOUT: u32 = 30;
 const MAX_TIMEOUT: u32 = 3600;
 
 /// One server behind the gateway.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Upstream {
