@@ -116,6 +116,11 @@ pub(crate) async fn by_requests<P: Ports>(
     out: &mut Outbox,
 ) -> Result<String, ErrorObject> {
     let upstream = &relay.translation.upstream;
+    let nothing = required.requests.is_empty() && required.state.is_none();
+    if nothing || !ASKING.contains(&relay.translation.method.as_str()) {
+        let message = format!("Upstream `{upstream}` asks for input where its revision does not allow it.");
+        return Err(ErrorObject::new(code::INTERNAL_ERROR, message));
+    }
     if required.requests.len() > MAX_QUESTIONS {
         let message = format!("Upstream `{upstream}` asks for more than {MAX_QUESTIONS} things at once.");
         return Err(ErrorObject::new(code::INTERNAL_ERROR, message));
@@ -123,7 +128,8 @@ pub(crate) async fn by_requests<P: Ports>(
     for (_, method, params) in &required.requests {
         if !ASKABLE.contains(&method.as_str()) {
             let method = crate::answer::column(method);
-            let message = format!("Upstream `{upstream}` asks for `{method}`, which clients of this revision do not know.");
+            let message =
+                format!("Upstream `{upstream}` asks for `{method}`, which clients of this revision do not know.");
             return Err(ErrorObject::new(code::INTERNAL_ERROR, message));
         }
         if let Some(needed) = missing(&relay.client, method, params.as_deref()) {

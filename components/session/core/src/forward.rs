@@ -10,6 +10,7 @@ use crate::relay::{Relay, Source};
 use crate::reply::{Finished, Translation};
 use crate::request::{Ports, RpcRequest};
 use crate::stream::Streaming;
+use crate::subscriptions;
 use crate::upstreams::{Reply, UpstreamError};
 use futures::future::{Either, select};
 use shared_mcp::Era;
@@ -50,6 +51,12 @@ pub(crate) async fn forward<P: Ports>(
     {
         return park::resume(turn, &rpc, message, state).await;
     }
+    if era == Era::Legacy
+        && let Some(out) = subscriptions::route(&turn, &upstream, &message, &rpc).await?
+    {
+        turn.facts.upstream = Some(upstream);
+        return Ok(out);
+    }
     turn.facts.upstream = Some(upstream.clone());
     let keep_alive = turn.keep_alive;
     let client = turn.client()?.clone();
@@ -72,11 +79,7 @@ pub(crate) async fn forward<P: Ports>(
 }
 
 /// The answer that is one response.
-pub(crate) fn finished(
-    finished: Result<Finished, &'static str>,
-    upstream: &str,
-    era: Era,
-) -> Result<Out, Refusal> {
+pub(crate) fn finished(finished: Result<Finished, &'static str>, upstream: &str, era: Era) -> Result<Out, Refusal> {
     let finished = finished.map_err(|why| invalid_reply(upstream, why))?;
     let status = match (finished.error, era) {
         (Some(code), Era::Modern) => modern::status(code),

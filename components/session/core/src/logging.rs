@@ -38,8 +38,7 @@ mod tests {
         ] {
             assert_eq!(reaches(sent, wanted), expected, "{sent:?} {wanted:?}");
         }
-        let request =
-            r#"{"method":"tools/call","params":{"_meta":{"io.modelcontextprotocol/logLevel":"notice"}}}"#;
+        let request = r#"{"method":"tools/call","params":{"_meta":{"io.modelcontextprotocol/logLevel":"notice"}}}"#;
         assert_eq!(level_of_request(request).as_deref(), Some("notice"));
         assert_eq!(level_of_request("{}"), None);
     }

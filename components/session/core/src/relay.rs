@@ -9,8 +9,8 @@ use crate::reply::{Step, Translation, decline};
 use crate::request::{Client, Ports};
 use crate::stream::Outbox;
 use crate::upstreams::{Call, Event, HangUp, MessageStream, Reply, UpstreamError, Upstreams};
-use futures::future::LocalBoxFuture;
 use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use shared_mcp::{Era, Object, Revision};
 
 /// How often an upstream may ask for something in the course of one request. More is a loop, not a conversation.

@@ -56,12 +56,18 @@ pub struct Streaming {
 
 impl Streaming {
     /// A stream of what `work` puts into its outbox. A comment is sent after `keep_alive` of silence.
-    pub(crate) fn new<F: Future<Output = ()> + 'static>(
-        keep_alive: Duration,
-        work: impl FnOnce(Outbox) -> F,
-    ) -> Self {
+    pub(crate) fn new<F: Future<Output = ()> + 'static>(keep_alive: Duration, work: impl FnOnce(Outbox) -> F) -> Self {
         let (sender, events) = mpsc::channel(0);
         Self { work: work(Outbox(sender)).boxed_local(), events, keep_alive }
+    }
+
+    /// Send everything as a part of another stream.
+    pub(crate) async fn into_outbox(self, mut out: Outbox) {
+        let Self { work, mut events, .. } = self;
+        let mut work = Work(Some(work));
+        while let Some(text) = work.event(&mut events).await {
+            out.raw(text).await;
+        }
     }
 
     /// Send everything to the client, until the end or until the client has gone. `gone` resolves when the host knows

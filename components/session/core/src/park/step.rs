@@ -58,11 +58,7 @@ pub(crate) fn state(params: &Object<'_>) -> Option<(String, u32)> {
 }
 
 /// The response that asks the client: requests are the texts of the upstream's.
-pub(crate) fn ask<P: Ports>(
-    relay: &Relay<P>,
-    requests: &[String],
-    mailbox: Mailbox<P>,
-) -> Result<String, StoreError> {
+pub(crate) fn ask<P: Ports>(relay: &Relay<P>, requests: &[String], mailbox: Mailbox<P>) -> Result<String, StoreError> {
     let number = relay.step.map_or(0, |step| step.saturating_add(1));
     if number > MAX_STEPS {
         return Err(StoreError(format!("a call with more than {MAX_STEPS} steps")));
