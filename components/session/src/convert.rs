@@ -9,7 +9,19 @@ use wasip3::{wit_future, wit_stream};
 use wit_bindgen::{FutureReader, StreamResult, StreamWriter};
 
 pub fn context(context: wit::Context) -> Context {
-    Context { request_id: context.request_id, user_hash: context.user_hash, client_id: context.client_id }
+    let wit::Context {
+        request_id,
+        user_hash,
+        client_id,
+        scopes,
+        roles,
+        tenant,
+        project,
+        region,
+        features,
+        tool_search,
+    } = context;
+    Context { request_id, user_hash, client_id, scopes, roles, tenant, project, region, features, tool_search }
 }
 
 pub fn answer(answer: Answer) -> wit::Answer {

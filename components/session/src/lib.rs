@@ -19,6 +19,8 @@ struct Component;
 impl Guest for Component {
     async fn handle(request: Request, context: Context) -> Result<Answer, ErrorCode> {
         let method = http::method_name(&request.get_method());
+        let path = request.get_path_with_query().unwrap_or_default();
+        let path = path.split('?').next().unwrap_or_default().to_owned();
         let headers = http::headers(&request.get_headers());
         let body = match http::read_body(request, MAX_BODY).await {
             Ok(body) => body,
@@ -29,7 +31,7 @@ impl Guest for Component {
             Ok(settings) => settings,
             Err(reason) => return Ok(convert::answer(session_core::misconfigured(&reason))),
         };
-        let request = HttpRequest { method, headers, body };
+        let request = HttpRequest { method, path, headers, body };
         let ports = GuestPorts::default();
         Ok(convert::answer(session_core::handle(&ports, &settings, &request, &convert::context(context)).await))
     }

@@ -81,7 +81,7 @@ impl Door {
         if !route.methods().contains(&head.method.as_str()) {
             let text = format!("This address takes {} only.", route.methods().join(", "));
             let answer = match route {
-                Route::Mcp => Answer::rpc_problem(405, &text, "method"),
+                Route::Mcp | Route::Admin => Answer::rpc_problem(405, &text, "method"),
                 _ => Answer::problem(405, "method_not_allowed", &text, "method"),
             };
             return Err(answer.with("allow", &route.methods().join(", ")));
@@ -124,6 +124,11 @@ impl Door {
         Ok(())
     }
 
+    /// Whether a route leads to the session, for users with a token only.
+    pub fn needs_token(route: Route) -> bool {
+        matches!(route, Route::Mcp | Route::Admin)
+    }
+
     /// Answers of the router's own routes; `None` for routes that lead to a component.
     pub fn answer(&self, route: Route) -> Option<Answer> {
         match route {
@@ -147,7 +152,7 @@ impl Door {
                         .with_body(text.into_bytes()),
                 )
             }
-            Route::Metadata | Route::Pages | Route::Endpoints | Route::Clients | Route::Mcp => None,
+            Route::Metadata | Route::Pages | Route::Endpoints | Route::Clients | Route::Mcp | Route::Admin => None,
         }
     }
 
@@ -171,7 +176,7 @@ impl Door {
     pub fn failed(route: Option<Route>, reason: impl Into<String>) -> Answer {
         const TEXT: &str = "The gateway cannot answer now. Try again in a few seconds.";
         let answer = match route {
-            Some(Route::Mcp) => Answer::rpc_problem(503, TEXT, reason),
+            Some(Route::Mcp | Route::Admin) => Answer::rpc_problem(503, TEXT, reason),
             _ => Answer::problem(503, "temporarily_unavailable", TEXT, reason),
         };
         answer.with("retry-after", "5")
@@ -194,14 +199,14 @@ impl Door {
 
     fn refuse(&self, route: Route, text: &str, reason: &str) -> Answer {
         match route {
-            Route::Mcp => Answer::rpc_problem(403, text, reason),
+            Route::Mcp | Route::Admin => Answer::rpc_problem(403, text, reason),
             _ => Answer::problem(403, "forbidden", text, reason),
         }
     }
 
     fn limits(&self, route: Route) -> Option<&RouteLimits> {
         match route {
-            Route::Mcp => Some(&self.settings.limits.mcp),
+            Route::Mcp | Route::Admin => Some(&self.settings.limits.mcp),
             Route::Pages | Route::Endpoints | Route::Clients => Some(&self.settings.limits.oauth),
             Route::Health | Route::Front | Route::Metadata => None,
         }
@@ -254,7 +259,7 @@ fn not_found(public_url: &PublicUrl) -> Answer {
 fn too_many(route: Route, retry_after: u64, reason: &str) -> Answer {
     let text = format!("Rate limit exceeded. Try again in {retry_after} seconds.");
     let answer = match route {
-        Route::Mcp => Answer::rpc_problem(429, &text, reason),
+        Route::Mcp | Route::Admin => Answer::rpc_problem(429, &text, reason),
         _ => Answer::problem(429, "too_many_requests", &text, reason),
     };
     answer.with("retry-after", &retry_after.to_string())

@@ -3,19 +3,20 @@
 //! With exactly one upstream, methods that the gateway does not know go to it as they are: nothing else could be meant.
 //! With several, nothing says whom they are for, so they are refused.
 
+use crate::address::{self, Addressed, Resource};
 use crate::answer::{Facts, Out};
 use crate::catalogue;
 use crate::describe;
 use crate::errors::{self, Refusal, invalid_params};
 use crate::forward::{finished, forward, translation};
 use crate::gather::{Outcome, gather};
-use crate::names::{Naming, Target};
+use crate::search;
+use crate::subscribe;
 use crate::request::{Client, Ports, RpcRequest};
 use crate::upstreams::{Call, Upstreams};
-use crate::uris::UriTarget;
+use crate::view::{Kind, Naming};
 use futures::future::{Either, join_all, select};
-use serde_json::json;
-use shared_mcp::{Era, ErrorObject, Object, code, result_response};
+use shared_mcp::{Era, Object, result_response};
 use shared_ports::Clock;
 use std::future::Future;
 use std::pin::pin;
@@ -71,76 +72,56 @@ pub(crate) async fn serve<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) 
             let result = describe::discover(&mut turn, &client).await;
             Ok(Out::json(200, result_response(&rpc.id, &result)))
         }
+        ("subscriptions/listen", Era::Modern) => subscribe::listen(turn, rpc).await,
         ("logging/setLevel", Era::Legacy) => set_level(turn, rpc).await,
+        ("tools/list", _) if turn.naming.tool_search => search::list(turn, &rpc),
         ("tools/list" | "prompts/list" | "resources/list" | "resources/templates/list", _) => {
             match turn.naming.only().map(str::to_owned) {
                 Some(only) => forward(turn, only, rpc.object.to_string(), rpc).await,
                 None => catalogue::list(turn, rpc).await,
             }
         }
-        ("tools/call" | "prompts/get", _) => named(turn, rpc).await,
+        ("tools/call", _) if turn.naming.tool_search => search::call(turn, rpc).await,
+        ("tools/call", _) => named(turn, rpc, Kind::Tool).await,
+        ("prompts/get", _) => named(turn, rpc, Kind::Prompt).await,
         ("resources/read" | "resources/subscribe" | "resources/unsubscribe", _) => resource(turn, rpc).await,
         ("completion/complete", _) => completion(turn, rpc).await,
-        _ => match turn.naming.only().map(str::to_owned) {
-            Some(only) => forward(turn, only, rpc.object.to_string(), rpc).await,
-            None => Err(errors::no_method(&rpc.method)),
+        (method, _) => match turn.naming.only().map(str::to_owned) {
+            // What the gateway does not know it cannot check. Tasks are what was made by calls that it has checked.
+            Some(only) if method.starts_with("tasks/") || !turn.naming.restricts(&only) => {
+                forward(turn, only, rpc.object.to_string(), rpc).await
+            }
+            _ => Err(errors::no_method(&rpc.method)),
         },
     }
 }
 
 /// A call of a tool or prompt by name.
-async fn named<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
-    let mut params = rpc.params();
-    let name = params.string("name").ok_or_else(|| invalid_params("`name` is missing."))?;
-    let list = if rpc.method == "tools/call" { "tools/list" } else { "prompts/list" };
-    let (upstream, inner) = original(&mut turn, list, &name).await?;
-    if inner == name {
-        return forward(turn, upstream, rpc.object.to_string(), rpc).await;
-    }
-    params.set_string("name", &inner);
-    let message = rpc.with_params(&params);
+pub(crate) async fn named<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>, kind: Kind) -> Result<Out, Refusal> {
+    let Addressed { upstream, message } = address::named(&mut turn, kind, &rpc).await?;
     forward(turn, upstream, message, rpc).await
-}
-
-/// The upstream that a name leads to, and the name there.
-async fn original<P: Ports>(turn: &mut Turn<'_, P>, list: &str, name: &str) -> Result<(String, String), Refusal> {
-    let naming = turn.naming.clone();
-    let what = if list == "tools/list" { "tool" } else { "prompt" };
-    match naming.inward(name) {
-        Some(Target::Name(upstream, inner)) => Ok((upstream.into(), inner.into())),
-        Some(Target::Shortened(upstream, inner)) => {
-            turn.facts.upstream = Some(upstream.into());
-            let found = catalogue::find_shortened(turn, list, upstream, name).await?;
-            Ok((upstream.into(), found.unwrap_or_else(|| inner.into())))
-        }
-        None => Err(invalid_params(format!("Unknown {what}: {}", crate::answer::column(name)))),
-    }
 }
 
 /// A request about a resource.
 async fn resource<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
-    let mut params = rpc.params();
-    let uri = params.string("uri").ok_or_else(|| invalid_params("`uri` is missing."))?;
-    let naming = turn.naming.clone();
-    match naming.uri_inward(&uri) {
-        UriTarget::Upstream(upstream, inner) => {
-            if inner != uri {
-                params.set_string("uri", &inner);
-            }
-            let message = if inner == uri { rpc.object.to_string() } else { rpc.with_params(&params) };
-            forward(turn, upstream.into(), message, rpc).await
-        }
-        UriTarget::Anywhere => anywhere(turn, rpc, &uri).await,
-        UriTarget::Nowhere => Err(unknown_resource(&uri)),
+    let uri = rpc.params().string("uri").ok_or_else(|| invalid_params("`uri` is missing."))?;
+    match address::resource(&turn, &rpc, &uri)? {
+        Resource::At(Addressed { upstream, message }) => forward(turn, upstream, message, rpc).await,
+        Resource::Anywhere(upstreams) => anywhere(turn, rpc, &uri, &upstreams).await,
     }
 }
 
-/// A request about a resource that any upstream may have: the first one that has it answers.
-async fn anywhere<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>, uri: &str) -> Result<Out, Refusal> {
+/// A request about a resource that any of these upstreams may have: the first one that has it answers.
+async fn anywhere<P: Ports>(
+    turn: Turn<'_, P>,
+    rpc: RpcRequest<'_>,
+    uri: &str,
+    upstreams: &[String],
+) -> Result<Out, Refusal> {
     let caller = &turn.client()?.caller;
     let era = turn.client()?.revision.era();
     let mut failures = Vec::new();
-    for upstream in &turn.naming.upstreams {
+    for upstream in upstreams {
         let call = Call { upstream: upstream.clone(), message: rpc.object.to_string() };
         match gather(turn.ports, call, caller, era, LIST_DEADLINE).await {
             Ok(Outcome::Result(result)) => {
@@ -153,43 +134,15 @@ async fn anywhere<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>, uri: &str) -
             Err(error) => failures.push((upstream.clone(), error)),
         }
     }
-    if failures.len() == turn.naming.upstreams.len() && !failures.is_empty() {
+    if failures.len() == upstreams.len() {
         return Err(errors::all_down(&failures));
     }
-    Err(unknown_resource(uri))
-}
-
-fn unknown_resource(uri: &str) -> Refusal {
-    let error = ErrorObject::new(code::INVALID_PARAMS, "Unknown resource: list again what there is.");
-    Refusal::of(200, error.with_data(json!({ "uri": crate::answer::column(uri) })))
+    Err(errors::unknown_resource(uri))
 }
 
 /// A completion, for an argument of a prompt or of a resource template.
 async fn completion<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
-    let mut params = rpc.params();
-    let reference = params.object("ref").ok_or_else(|| invalid_params("`ref` is missing."))?;
-    let mut changed = reference.clone();
-    let (upstream, member, inner) = match (reference.string("type").as_deref(), turn.naming.only().map(str::to_owned)) {
-        (Some("ref/prompt"), _) => {
-            let name = reference.string("name").ok_or_else(|| invalid_params("`ref.name` is missing."))?;
-            let (upstream, inner) = original(&mut turn, "prompts/list", &name).await?;
-            (upstream, "name", inner)
-        }
-        (Some("ref/resource"), _) => {
-            let uri = reference.string("uri").ok_or_else(|| invalid_params("`ref.uri` is missing."))?;
-            match turn.naming.uri_inward(&uri) {
-                UriTarget::Upstream(upstream, inner) => (upstream.to_owned(), "uri", inner.into_owned()),
-                UriTarget::Anywhere | UriTarget::Nowhere => return Err(unknown_resource(&uri)),
-            }
-        }
-        // A kind of reference that the gateway does not know is for the single upstream to know.
-        (_, Some(only)) => return forward(turn, only, rpc.object.to_string(), rpc).await,
-        (_, None) => return Err(invalid_params("`ref.type` must be `ref/prompt` or `ref/resource`.")),
-    };
-    changed.set_string(member, &inner);
-    let changed = changed.to_string();
-    params.set("ref", changed);
-    let message = rpc.with_params(&params);
+    let Addressed { upstream, message } = address::completion(&mut turn, &rpc).await?;
     forward(turn, upstream, message, rpc).await
 }
 

@@ -8,22 +8,24 @@ use shared_mcp::{Era, ErrorObject, Object};
 impl Translation {
     /// The result as the client gets it; `None` if that is as it is.
     pub(crate) fn result(&self, text: &str) -> Result<Option<String>, ErrorObject> {
-        let renames = self.naming.prefixes() && matches!(self.method.as_str(), "tools/list" | "prompts/list");
+        let lists = is_list(&self.method);
         let wraps = self.naming.wraps_uris();
         let modern = self.era == Era::Modern;
         // Most results of the legacy era need no look inside.
         let typed = text.contains("\"resultType\"");
-        if !(renames || wraps || modern || typed) {
+        if !(lists || wraps || modern || typed) {
             return Ok(None);
         }
         let Ok(mut object) = Object::parse(text) else {
             return Ok(None);
         };
         let translated = !modern && typed && to_legacy(&mut object)?;
-        let changed = if renames || wraps {
+        let changed = if lists || wraps {
             match self.method.as_str() {
                 "tools/list" | "prompts/list" | "resources/list" | "resources/templates/list" => {
-                    self.replace(&mut object, item_member(&self.method), |item| self.item(item))
+                    self.replace(&mut object, item_member(&self.method), |item| {
+                        self.naming.definition(&self.method, &self.upstream, item)
+                    })
                 }
                 "tools/call" => self.replace(&mut object, "content", |block| Some(self.block(block))),
                 "prompts/get" => self.replace(&mut object, "messages", |message| Some(self.prompt_message(message))),
@@ -41,51 +43,17 @@ impl Translation {
         Ok((changed || translated || modern).then(|| object.to_string()))
     }
 
-    /// Replace each element of an array by what `change` makes of it; whether there is such an array.
+    /// Replace each element of an array by what `change` makes of it; whether that changes anything.
     fn replace(&self, object: &mut Object<'_>, member: &'static str, change: impl Fn(&str) -> Option<String>) -> bool {
         let Some(items) = object.get(member).and_then(elements) else {
             return false;
         };
-        let items: Vec<String> = items.into_iter().filter_map(change).collect();
-        object.set(member, format!("[{}]", items.join(",")));
+        let changed: Vec<String> = items.iter().filter_map(|item| change(item)).collect();
+        if changed == items {
+            return false;
+        }
+        object.set(member, format!("[{}]", changed.join(",")));
         true
-    }
-
-    /// One definition of a list; `None` for one that has no name or URI, which nobody could use.
-    pub fn item(&self, text: &str) -> Option<String> {
-        let mut item = Object::parse(text).ok()?;
-        match self.method.as_str() {
-            "tools/list" | "prompts/list" => {
-                let name = item.string("name")?;
-                item.set_string("name", &self.naming.outward(&self.upstream, &name));
-                self.app(&mut item);
-            }
-            "resources/list" => return self.uri(item, "uri"),
-            _ => return self.uri(item, "uriTemplate"),
-        }
-        Some(item.to_string())
-    }
-
-    /// The page of an MCP App that a tool refers to (`_meta.ui.resourceUri`; before that `_meta["ui/resourceUri"]`).
-    fn app(&self, tool: &mut Object<'_>) {
-        if !self.naming.wraps_uris() {
-            return;
-        }
-        let Some(mut meta) = tool.object("_meta") else {
-            return;
-        };
-        let page = meta.object("ui").and_then(|ui| self.uri(ui, "resourceUri"));
-        let older = meta.string("ui/resourceUri");
-        if let Some(ui) = &page {
-            meta.set("ui", ui.clone());
-        }
-        if let Some(uri) = &older {
-            meta.set_string("ui/resourceUri", &self.naming.uri_outward(&self.upstream, uri));
-        }
-        if page.is_some() || older.is_some() {
-            let meta = meta.to_string();
-            tool.set("_meta", meta);
-        }
     }
 
     /// The object with the URI in it as the client sees it; `None` if it has none.
@@ -127,6 +95,11 @@ impl Translation {
         message.set("content", content);
         message.to_string()
     }
+}
+
+/// Whether a method lists definitions.
+fn is_list(method: &str) -> bool {
+    matches!(method, "tools/list" | "prompts/list" | "resources/list" | "resources/templates/list")
 }
 
 /// The member of a list's result that holds the items.

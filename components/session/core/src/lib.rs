@@ -8,8 +8,11 @@
 //! in. And no request needs memory of another one: a session is a record in the store, whatever has to find its way
 //! back to an upstream (names, URIs, cursors, ids of the upstream's own requests) says itself which one that is.
 
+mod address;
 mod answer;
 mod ask;
+mod batch;
+mod bound;
 mod calls;
 mod capabilities;
 mod catalogue;
@@ -17,27 +20,38 @@ mod classify;
 mod complete;
 mod content;
 mod cursor;
+mod definitions;
 mod describe;
 mod endpoint;
 mod errors;
+mod feed;
+mod filter;
 mod forward;
 mod gather;
 mod headers;
 mod keys;
 mod legacy;
+mod listen;
 mod logging;
 mod modern;
 mod names;
 mod park;
+mod pins;
 mod position;
+mod rank;
 mod relay;
 mod reply;
 mod request;
+mod search;
 mod session;
+mod settings;
 mod stream;
+mod subscribe;
+mod subscriptions;
 mod tags;
 mod upstreams;
 mod uris;
+mod view;
 mod wait;
 
 pub use answer::{Answer, AnswerBody, Facts};

@@ -1,7 +1,7 @@
 //! Messages of an upstream as the client gets them: names, URIs and ids become the client's, results of the modern era
 //! get what that era wants in each of them. Everything else stays the text it was.
 
-use crate::names::Naming;
+use crate::view::Naming;
 use crate::tags;
 use shared_mcp::{Era, ErrorObject, Message, Object, code, error_response, result_response};
 use std::rc::Rc;
