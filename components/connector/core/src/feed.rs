@@ -75,12 +75,6 @@ impl<B: Body + 'static> Feed<B> {
         }
     }
 
-    /// Go on with another connection, from the same place.
-    pub(crate) fn continue_with(&mut self, pieces: Pieces<B>) {
-        self.pieces = pieces;
-        self.parser = sse::Parser::new(MAX_EVENT);
-    }
-
     /// The stream goes on after this event.
     pub(crate) fn start_after(&mut self, event_id: &str) {
         self.last_event_id = Some(event_id.into());
@@ -111,7 +105,7 @@ impl<B: Body + 'static> Feed<B> {
         self.retry.unwrap_or(RETRY)
     }
 
-    /// Whether there was a message or a new event id since this was asked last.
+    /// Whether there was a new event id since this was asked last, or a message where there are no ids.
     pub(crate) fn news(&mut self) -> bool {
         std::mem::take(&mut self.news)
     }
@@ -199,8 +193,9 @@ impl<B: Body + 'static> Feed<B> {
                 self.queue.extend(self.position().map(Item::Reached));
             }
         } else if event.event.is_empty() || event.event == "message" {
-            // Other kinds of events are not MCP's.
-            self.news = true;
+            // Other kinds of events are not MCP's. Where there are event ids, only a new one is news: a server may repeat
+            // itself for ever.
+            self.news |= self.last_event_id.is_none();
             self.queue.push_back(Item::Data { data: event.data, event_id });
         }
     }

@@ -1,7 +1,8 @@
 //! MCP towards the upstream servers: which era each one speaks, its sessions, one message there and the answer back.
 //!
 //! All state that outlives a call is in the store (see `era` and `conversation` for the records), so any instance can
-//! serve any call. What an instance keeps besides is a cache of the parsed settings and of the eras.
+//! serve any call. What an instance keeps besides are caches of the parsed settings, of the eras and of
+//! the tools' parameters.
 
 mod alias;
 mod backoff;
@@ -16,6 +17,7 @@ mod feed;
 mod handshake;
 mod listen;
 mod open;
+mod parameters;
 mod race;
 mod reply;
 mod request;
@@ -70,6 +72,7 @@ pub struct Connector<P> {
     ports: P,
     settings: RefCell<settings::Cache>,
     eras: RefCell<era::Cache>,
+    parameters: RefCell<parameters::Cache>,
     turns: turn::Turns,
     /// Number of the next alias.
     aliases: Cell<u64>,
@@ -82,6 +85,7 @@ impl<P: Ports> Connector<P> {
             ports,
             settings: RefCell::default(),
             eras: RefCell::default(),
+            parameters: RefCell::default(),
             turns: turn::Turns::default(),
             aliases: Cell::default(),
         }

@@ -91,7 +91,7 @@ impl<P: Ports> Connector<P> {
             return Ok(None);
         };
         Ok(Some(Listening {
-            feed,
+            feed: *feed,
             pending: first.into_iter().collect(),
             link,
             target,
@@ -228,7 +228,7 @@ impl<B: Body + 'static> Listening<B> {
             (_, Opened::Nothing) => return Err(NotOpen::Stopped),
         };
         feed.inherit(&self.feed);
-        self.feed = feed;
+        self.feed = *feed;
         let renewed = !self.link.is(&link);
         self.link = link;
         Ok(renewed)

@@ -4,7 +4,7 @@ use crate::body::Pieces;
 use crate::connect::Link;
 use crate::conversation_record::Conversation;
 use crate::feed::{End, Feed, Item};
-use crate::race::{Abandoned, race};
+use crate::race::{Abandoned, Stop, race};
 use crate::reply::{self, Content, Outcome, Refusal, content, invalid, same_id, unauthorized};
 use crate::settings::Target;
 use crate::subscription::{self, Filter};
@@ -17,7 +17,7 @@ pub(crate) enum Opened<B> {
     /// It is open.
     Stream {
         /// What comes.
-        feed: Feed<B>,
+        feed: Box<Feed<B>>,
         /// What came already and is to be handed on.
         first: Option<Event>,
     },
@@ -61,7 +61,10 @@ impl<P: Ports> Connector<P> {
         let mut opening = opening;
         for last in [false, true] {
             let opened = match &link {
-                Link::Legacy(conversation) => self.open_stream(opening, conversation, abandoned).await?,
+                Link::Legacy(conversation) => {
+                    let Opening { target, after, bound, .. } = opening;
+                    self.open_stream(target, conversation, after, bound, abandoned).await?
+                }
                 Link::Modern(revision) => self.subscribe(opening, *revision, abandoned).await?,
             };
             let refusal = match opened {
@@ -95,38 +98,40 @@ impl<P: Ports> Connector<P> {
         Err(NotOpen::Stopped)
     }
 
-    /// The GET stream of a session (2025-11-25, "Listening for Messages from the Server").
-    async fn open_stream(
+    /// The GET stream of a session (2025-11-25, "Listening for Messages from the Server"), or the one that an event belongs
+    /// to, if `bound` no other.
+    pub(crate) async fn open_stream(
         &self,
-        opening: Opening<'_>,
+        target: &Target,
         conversation: &Conversation,
+        after: Option<&str>,
+        bound: bool,
         abandoned: &mut Abandoned,
     ) -> Result<Result<Opened<P::Body>, Refusal>, NotOpen> {
-        let request = request::stream(opening.target, conversation, opening.after);
-        let response = self.head(opening.target, request, abandoned).await?;
+        let response = self.head(target, request::stream(target, conversation, after), abandoned).await?;
         match (response.status, content(&response)) {
             (200, Content::Events) => {
                 let mut feed = Feed::new(Pieces::new(response.body), true);
-                if let Some(event_id) = opening.after {
+                if let Some(event_id) = after {
                     feed.start_after(event_id);
                 }
-                return Ok(Ok(Opened::Stream { feed, first: None }));
+                return Ok(Ok(Opened::Stream { feed: feed.into(), first: None }));
             }
-            (200..300, _) if opening.bound => {
+            (200..300, _) if bound => {
                 return Err(NotOpen::Useless(invalid("a GET was not answered with server-sent events")));
             }
             // Many a server has a page there, or nothing.
-            (200..300 | 405 | 501, _) if !opening.bound => return Ok(Ok(Opened::Nothing)),
-            (404, _) if !opening.bound && conversation.session.is_none() => return Ok(Ok(Opened::Nothing)),
+            (200..300 | 405 | 501, _) if !bound => return Ok(Ok(Opened::Nothing)),
+            (404, _) if !bound && conversation.session.is_none() => return Ok(Ok(Opened::Nothing)),
             _ => {}
         }
         let reading = reply::read(response, None);
-        match race(self.ports.clock(), Some(opening.target.timeout), abandoned, reading).await {
+        match race(self.ports.clock(), Some(target.timeout), abandoned, reading).await {
             Ok(Ok(Ok(Outcome::Refused(refusal)))) => Ok(Err(refusal)),
             Ok(Ok(Ok(_))) => Ok(Ok(Opened::Nothing)),
             Ok(Ok(Err(error))) => Err(sorted(error)),
             Ok(Err(error)) => Err(NotOpen::Later(error.into())),
-            Err(stop) => Err(stopped(stop, opening.target)),
+            Err(stop) => Err(stopped(stop, target)),
         }
     }
 
@@ -143,7 +148,8 @@ impl<P: Ports> Connector<P> {
         let id = serde_json::Value::from(format!("{}-listen", opening.caller.request_id)).to_string();
         let text = opening.filter.request(&id);
         let message = Message::parse(&text).map_err(|_| NotOpen::Useless(request::malformed()))?;
-        let request = request::modern(opening.target, opening.caller, revision, &message).map_err(NotOpen::Useless)?;
+        let request = request::modern(opening.target, opening.caller, revision, &message, &[]);
+        let request = request.map_err(NotOpen::Useless)?;
         let response = self.head(opening.target, request, abandoned).await?;
         let limit = Some(opening.target.timeout);
         let read = match race(self.ports.clock(), limit, abandoned, reply::read(response, Some(&id))).await {
@@ -179,7 +185,7 @@ impl<P: Ports> Connector<P> {
         }
         let data = subscription::without_id(&message).unwrap_or_else(|| data.clone());
         let first = Some(Event::Message { data: data.into_bytes(), event_id: None });
-        Ok(Ok(Opened::Stream { feed, first }))
+        Ok(Ok(Opened::Stream { feed: feed.into(), first }))
     }
 
     /// Send a request for a stream; the head of what comes.
@@ -217,17 +223,17 @@ fn answered<B>(data: &[u8]) -> Result<Opened<B>, NotOpen> {
     }
 }
 
-fn stopped(stop: crate::race::Stop, target: &Target) -> NotOpen {
+fn stopped(stop: Stop, target: &Target) -> NotOpen {
     match stop {
-        crate::race::Stop::Abandoned(_) => NotOpen::Stopped,
-        crate::race::Stop::TimedOut => {
+        Stop::Abandoned(_) => NotOpen::Stopped,
+        Stop::TimedOut => {
             NotOpen::Later(UpstreamError::TimedOut(format!("no stream in {} s", target.timeout.as_secs())))
         }
     }
 }
 
 /// The error of a refusal.
-fn refused(refusal: &Refusal) -> NotOpen {
+pub(crate) fn refused(refusal: &Refusal) -> NotOpen {
     sorted(match refusal.status {
         401 | 403 => unauthorized(refusal.status, refusal.challenge.as_deref()),
         status => UpstreamError::Refused(status),

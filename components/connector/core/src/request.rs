@@ -41,12 +41,14 @@ fn post(target: &Target, body: Vec<u8>) -> Request {
     request
 }
 
-/// A message to a modern upstream: everything it needs to know is in it.
+/// A message to a modern upstream: everything it needs to know is in it. `mirrored` are headers that repeat arguments,
+/// with their values not coded yet.
 pub(crate) fn modern(
     target: &Target,
     caller: &Caller,
     revision: Revision,
     message: &Message<'_>,
+    mirrored: &[(String, String)],
 ) -> Result<Request, UpstreamError> {
     let mut params = params(message)?;
     let mut fields = match params.get("_meta") {
@@ -72,6 +74,9 @@ pub(crate) fn modern(
         if let Some(name) = header::name_member(method).and_then(|member| params.string(member)) {
             set(header::NAME, header::encode(&name));
         }
+    }
+    for (name, value) in mirrored {
+        set(name, header::encode(value));
     }
     Ok(request)
 }

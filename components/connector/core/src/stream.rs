@@ -1,16 +1,19 @@
 //! A reply in several messages: server-sent events, the response being the last.
 
 use crate::alias::Alias;
+use crate::backoff::Backoff;
 use crate::body::Pieces;
 use crate::connect::Link;
 use crate::conversation::FAREWELL;
 use crate::feed::{End, Feed, Item};
+use crate::open::{NotOpen, Opened, refused};
+use crate::parameters::Page;
 use crate::race::{Abandoned, Interest, Stop, race};
-use crate::reply::{Content, content, invalid, same_id};
+use crate::reply::{invalid, same_id};
 use crate::settings::Target;
-use crate::{CONNECT_TIMEOUT, Connector, Event, Ports, UpstreamError, request};
+use crate::{Connector, Event, Ports, UpstreamError};
 use shared_mcp::Message;
-use shared_ports::{Body, Clock, Http};
+use shared_ports::{Body, Clock};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,9 +21,14 @@ use std::time::Duration;
 /// event, right behind the head; those are handed on as what they are, a single response.
 const PEEK: Duration = Duration::from_millis(20);
 
-/// How often a stream is resumed at the same event. Servers may close connections to be polled instead (2025-11-25), so
-/// one connection without news is no failure yet.
-const MAX_RESUMES: u32 = 20;
+/// How often a stream is resumed at the same event as soon as the upstream asks for it, and how long at all. Servers may
+/// close connections to be polled instead (2025-11-25), so one without news is no failure; one that never has any is.
+const MAX_POLLS: u32 = 20;
+const MAX_SILENCE: Duration = Duration::from_secs(600);
+
+/// How often in a row an upstream may be out of reach when a stream is to be resumed: half a minute, with the waits of
+/// [`Backoff`].
+const MAX_FAILURES: u32 = 5;
 
 /// Time and bytes for the rest of a response after the JSON-RPC response. Reading it to its end lets the connection be
 /// used again; a server that goes on sending has its connection closed.
@@ -32,13 +40,16 @@ pub struct Messages<B> {
     feed: Feed<B>,
     /// Whether the response, or a failure, was handed on.
     done: bool,
-    /// Connections in a row that brought nothing new.
-    resumes: u32,
+    /// Connections in a row that brought nothing new, and when there was something.
+    polls: u32,
+    news: Option<Duration>,
+    backoff: Backoff,
     /// Longest silence; `None` where silence is normal.
     idle: Option<Duration>,
     /// The request's id as the upstream knows it, as JSON text.
     id: String,
     alias: Option<Alias>,
+    page: Option<Page>,
     target: Rc<Target>,
     link: Link,
     abandoned: Abandoned,
@@ -53,6 +64,8 @@ pub(crate) struct Asked {
     pub id: String,
     /// Where that is not the client's.
     pub alias: Option<Alias>,
+    /// The page of a modern upstream's list of tools, where it asks for one.
+    pub page: Option<Page>,
     /// Its method.
     pub method: String,
     /// Where it went.
@@ -70,10 +83,13 @@ impl<B: Body + 'static> Messages<B> {
         Self {
             feed: Feed::new(pieces, matches!(asked.link, Link::Legacy(_))),
             done: false,
-            resumes: 0,
+            polls: 0,
+            news: None,
+            backoff: Backoff::new(&asked.id),
             idle,
             id: asked.id,
             alias: asked.alias,
+            page: asked.page,
             target: asked.target,
             link: asked.link,
             abandoned: asked.abandoned,
@@ -81,13 +97,13 @@ impl<B: Body + 'static> Messages<B> {
     }
 
     /// The response, if it is the first message and comes at once.
-    pub(crate) async fn single(&mut self, clock: &impl Clock) -> Option<Vec<u8>> {
-        let first = self.feed.peek(clock, PEEK, &mut self.abandoned).await?;
+    pub(crate) async fn single<P: Ports<Body = B>>(&mut self, connector: &Connector<P>) -> Option<Vec<u8>> {
+        let first = self.feed.peek(connector.ports.clock(), PEEK, &mut self.abandoned).await?;
         if !matches!(sort(first, &self.id), Ok(Sort::Response)) {
             return None;
         }
         self.done = true;
-        self.feed.take_first().map(|data| self.restored(data))
+        self.feed.take_first().map(|data| self.restored(connector, data))
     }
 
     /// The next message, waiting for it if need be; `None` after the last one, and when the call was abandoned. To be
@@ -97,7 +113,10 @@ impl<B: Body + 'static> Messages<B> {
             let clock = connector.ports.clock();
             let end = match self.feed.next(clock, self.idle, &mut self.abandoned).await {
                 Ok(Item::Reached(position)) => return Some(Event::Reached(position)),
-                Ok(Item::Data { data, event_id }) => return Some(self.hand_on(data, event_id)),
+                Ok(Item::Data { data, event_id }) => match self.hand_on(connector, data, event_id).await {
+                    None => continue,
+                    event => return event,
+                },
                 Err(End::Broken(error)) => return Some(self.fail(error)),
                 Err(End::Stopped(stop)) => return self.stop(connector, stop).await,
                 Err(End::Over(error)) => error,
@@ -147,20 +166,30 @@ impl<B: Body + 'static> Messages<B> {
         }
     }
 
-    fn hand_on(&mut self, data: String, event_id: Option<String>) -> Event {
-        match sort(&data, &self.id) {
-            Err(error) => return self.fail(error),
-            Ok(Sort::Response) => self.done = true,
-            Ok(Sort::Before) => {}
+    async fn hand_on<P: Ports<Body = B>>(
+        &mut self,
+        connector: &Connector<P>,
+        data: String,
+        event_id: Option<String>,
+    ) -> Option<Event> {
+        match (sort(&data, &self.id), &self.link) {
+            (Err(error), _) => return Some(self.fail(error)),
+            (Ok(Sort::Ping(id)), Link::Legacy(conversation)) => {
+                connector.pong(&self.target, conversation, &id).await;
+                return None;
+            }
+            (Ok(Sort::Response), _) => self.done = true,
+            (Ok(Sort::Ping(_) | Sort::Before), _) => {}
         }
-        Event::Message { data: self.restored(data), event_id }
+        Some(Event::Message { data: self.restored(connector, data), event_id })
     }
 
     /// A message as the client gets it.
-    fn restored(&self, data: String) -> Vec<u8> {
-        match &self.alias {
-            None => data.into_bytes(),
-            Some(alias) => alias.inward(data).into_bytes(),
+    fn restored<P: Ports<Body = B>>(&self, connector: &Connector<P>, data: String) -> Vec<u8> {
+        match (&self.alias, &self.page) {
+            (Some(alias), _) => alias.inward(data).into_bytes(),
+            (None, Some(page)) if self.done => connector.listed(&self.target, page, data.into_bytes()),
+            (None, _) => data.into_bytes(),
         }
     }
 
@@ -176,31 +205,50 @@ impl<B: Body + 'static> Messages<B> {
         let Link::Legacy(conversation) = &self.link else {
             return Err(Ended::Failed(end));
         };
-        if self.feed.news() {
-            self.resumes = 0;
+        let clock = connector.ports.clock();
+        let mut failures = 0;
+        let news = self.feed.news();
+        let since = *self.news.get_or_insert_with(|| clock.elapsed());
+        if news {
+            self.polls = 0;
+            self.news = Some(clock.elapsed());
+            self.backoff.reset();
+        } else if clock.elapsed().saturating_sub(since) >= MAX_SILENCE {
+            return Err(Ended::Failed(end));
         }
-        let Some(event_id) = self.feed.last_event_id().filter(|_| self.resumes < MAX_RESUMES) else {
+        let Some(event_id) = self.feed.last_event_id().map(str::to_owned) else {
             return Err(Ended::Failed(end));
         };
-        self.resumes += 1;
-        let request = request::stream(&self.target, conversation, Some(event_id));
-        let clock = connector.ports.clock();
-        race(clock, None, &mut self.abandoned, clock.sleep(self.feed.retry())).await.map_err(Ended::Stopped)?;
-        let limit = CONNECT_TIMEOUT.saturating_add(self.target.timeout);
-        let sending = connector.ports.http().send(request);
-        let response = race(clock, Some(limit), &mut self.abandoned, sending).await.map_err(Ended::Stopped)?;
-        let response = response.map_err(|error| Ended::Failed(error.into()))?;
-        if response.status != 200 || content(&response) != Content::Events {
-            return Err(Ended::Failed(end));
+        loop {
+            let eager = failures == 0 && self.polls < MAX_POLLS;
+            let wait = if eager { self.feed.retry() } else { self.backoff.next(self.feed.retry()) };
+            self.polls = self.polls.saturating_add(1);
+            race(clock, None, &mut self.abandoned, clock.sleep(wait)).await.map_err(Ended::Stopped)?;
+            let after = Some(event_id.as_str());
+            match connector.open_stream(&self.target, conversation, after, true, &mut self.abandoned).await {
+                Ok(Ok(Opened::Stream { mut feed, .. })) => {
+                    feed.inherit(&self.feed);
+                    self.feed = *feed;
+                    return Ok(());
+                }
+                Ok(Err(refusal)) if matches!(refused(&refusal), NotOpen::Later(_)) && failures < MAX_FAILURES => {}
+                Err(NotOpen::Later(_)) if failures < MAX_FAILURES => {}
+                Err(NotOpen::Stopped) => {
+                    let interest = self.abandoned.now().await.unwrap_or(Interest::Ended);
+                    return Err(Ended::Stopped(Stop::Abandoned(interest)));
+                }
+                Ok(_) | Err(_) => return Err(Ended::Failed(end)),
+            }
+            failures += 1;
         }
-        self.feed.continue_with(Pieces::new(response.body));
-        Ok(())
     }
 }
 
 /// Which message of a stream it is.
 enum Sort {
     Before,
+    /// A question of the upstream whether somebody is there, with its id.
+    Ping(String),
     Response,
 }
 
@@ -208,6 +256,7 @@ fn sort(data: &str, id: &str) -> Result<Sort, UpstreamError> {
     match Message::parse(data) {
         Ok(Message::Response { id: Some(theirs), .. }) if same_id(&theirs, id) => Ok(Sort::Response),
         Ok(Message::Response { .. }) => Err(invalid("a response to another request")),
+        Ok(Message::Request { id, method, .. }) if method == "ping" => Ok(Sort::Ping(id)),
         Ok(_) => Ok(Sort::Before),
         Err(_) => Err(invalid("an event that is not one JSON-RPC message")),
     }

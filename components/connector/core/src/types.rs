@@ -33,8 +33,8 @@ impl Caller {
         (info.get("name").is_some() && info.get("version").is_some()).then_some(self.client_info.as_str())
     }
 
-    /// What the client can do, as far as it can do it for an upstream of this era: requests that an upstream makes of the
-    /// client (sampling, elicitation, roots) have another shape in each era, so they are not promised across eras.
+    /// What the client can do, in the shape of the upstream's era. What an upstream may ask of a client (elicitation,
+    /// sampling, roots) is promised across eras too: the session carries the questions and answers over.
     pub(crate) fn capabilities(&self, upstream: Era) -> String {
         let Ok(mut capabilities) = Object::parse(&self.client_capabilities) else {
             return "{}".into();
@@ -42,8 +42,12 @@ impl Caller {
         if upstream == self.era() {
             return self.client_capabilities.clone();
         }
-        for requested in ["elicitation", "roots", "sampling"] {
-            capabilities.remove(requested);
+        if upstream == Era::Modern {
+            // Tasks are an extension there, with other messages; and no client can tell that its roots changed.
+            capabilities.remove("tasks");
+            if capabilities.get("roots").is_some_and(|roots| roots.starts_with('{')) {
+                capabilities.set("roots", "{}");
+            }
         }
         capabilities.to_string()
     }
