@@ -26,11 +26,16 @@ pub struct Tools {
 impl Tools {
     /// Install what is missing. With everything there this takes no time and no network.
     pub fn install() -> Result<Self> {
-        ui::step("Get Node, npm packages and Python packages for the clients (below .cache and tests/e2e)", || {
-            let node = node()?;
-            let modules = modules(&node, &root().join("tests/e2e"), &[])?;
-            Ok(Self { node, python: python()?, modules })
-        })
+        ui::step(
+            "Get Node, npm packages and Python packages for the clients (below .cache, tests/e2e and tests/conformance)",
+            || {
+                let node = node()?;
+                // Scripts find theirs beside them; nobody asks where.
+                modules(&node, &root().join("tests/conformance"), &[])?;
+                let modules = modules(&node, &root().join("tests/e2e"), &[])?;
+                Ok(Self { node, python: python()?, modules })
+            },
+        )
     }
 }
 

@@ -11,12 +11,14 @@
 
 pub mod artefacts;
 pub mod browser;
+pub mod conformance;
 pub mod gateway;
 pub mod html;
 pub mod http;
 pub mod mcp;
 pub mod oauth;
 pub mod process;
+pub mod proxy;
 pub mod scenarios;
 pub mod settings;
 pub mod sse;
