@@ -35,7 +35,7 @@ fn initialize_tells_what_is_behind_the_gateway() {
         seen.json(),
         serde_json::json!({ "jsonrpc": "2.0", "id": 0, "result": {
             "protocolVersion": "2025-11-25",
-            "capabilities": { "tools": {} },
+            "capabilities": { "tools": { "listChanged": true } },
             "serverInfo": { "name": "mcp-edge", "title": "mcp-edge", "version": env!("CARGO_PKG_VERSION") },
             "instructions": "Instructions of demo.",
         }})

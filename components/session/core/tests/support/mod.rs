@@ -73,7 +73,7 @@ pub fn event(id: &str, text: impl Into<String>) -> Event {
 type Handler = Box<dyn Fn(&str, &serde_json::Value) -> Says>;
 type Listener = Box<dyn Fn(&Interest, &Caller) -> Result<Option<Line>, UpstreamError>>;
 /// What a client answers to a request on a stream.
-type Answers = Box<dyn Fn(&serde_json::Value) -> Option<serde_json::Value>>;
+pub type Answers = Box<dyn Fn(&serde_json::Value) -> Option<serde_json::Value>>;
 
 struct Upstream {
     description: Result<Description, UpstreamError>,
@@ -265,9 +265,9 @@ pub struct World {
     pub path: String,
     /// Pieces the client takes before it goes away.
     pub patience: Rc<Cell<usize>>,
-    answers: Rc<RefCell<Option<Answers>>>,
-    spawned: Rc<RefCell<Vec<LocalBoxFuture<'static, ()>>>>,
-    running: Rc<RefCell<FuturesUnordered<LocalBoxFuture<'static, ()>>>>,
+    pub answers: Rc<RefCell<Option<Answers>>>,
+    pub spawned: Rc<RefCell<Vec<LocalBoxFuture<'static, ()>>>>,
+    pub running: Rc<RefCell<FuturesUnordered<LocalBoxFuture<'static, ()>>>>,
 }
 
 impl Ports for World {
