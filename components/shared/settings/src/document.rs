@@ -1,6 +1,6 @@
 //! The whole document.
 
-use crate::{Identity, Limits, OAuth, PublicUrl, Upstreams, scopes, upstreams};
+use crate::{Identity, KeepAlive, Limits, OAuth, PublicUrl, Upstreams, scopes, upstreams};
 use serde::Deserialize;
 
 /// `mcp-edge.json`.
@@ -33,6 +33,9 @@ pub struct Document {
     /// client can have it so for itself: `/mcp?agent=1`.
     #[serde(default)]
     pub tool_search: bool,
+    /// Seconds of silence on a stream after which a comment is sent, so that nobody on the way takes it for dead.
+    #[serde(default)]
+    pub keep_alive_seconds: KeepAlive,
     /// How often somebody may ask.
     #[serde(default)]
     pub limits: Limits,
