@@ -10,7 +10,12 @@ use support::{ALICE, Says, World, rpc};
 /// Two tools, two prompts, two resources and a template; every call answers with what reached the upstream.
 fn server(method: &str, message: &Value) -> Says {
     let schema = json!({ "type": "object", "properties": { "q": { "type": "string" }, "org": { "type": "string" } }, "required": ["org"] });
-    let named = |names: &[&str]| names.iter().map(|name| json!({ "name": name, "description": "Its own.", "inputSchema": schema })).collect::<Vec<_>>();
+    let named = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| json!({ "name": name, "description": "Its own.", "inputSchema": schema }))
+            .collect::<Vec<_>>()
+    };
     Says::Result(
         match method {
             "tools/list" => json!({ "tools": named(&["get_a", "get_secret", "put_a"]) }),
@@ -89,11 +94,18 @@ fn what_is_not_listed_cannot_be_used() {
             "resources": { "allow": ["test://open/*"] },
         }),
     ] {
-        let several = world(json!({ "mcpServers": { "a": entry(keys.clone()), "b": entry(json!({ "tools": { "allow": [] } })) } }));
+        let several = world(
+            json!({ "mcpServers": { "a": entry(keys.clone()), "b": entry(json!({ "tools": { "allow": [] } })) } }),
+        );
         for (world, uri) in [(one(keys), ""), (several, "mcp-edge://a/")] {
             assert_eq!(list(&world, "tools/list"), ["a_get_a"]);
-            assert_eq!(list(&world, "prompts/list").iter().filter(|name| name.starts_with("a_")).collect::<Vec<_>>(), ["a_ask"]);
-            let own = |uris: Vec<String>| uris.into_iter().filter(|own| own.starts_with(uri) && !own.contains("//b/")).collect::<Vec<_>>();
+            assert_eq!(
+                list(&world, "prompts/list").iter().filter(|name| name.starts_with("a_")).collect::<Vec<_>>(),
+                ["a_ask"]
+            );
+            let own = |uris: Vec<String>| {
+                uris.into_iter().filter(|own| own.starts_with(uri) && !own.contains("//b/")).collect::<Vec<_>>()
+            };
             assert_eq!(own(list(&world, "resources/list")), [format!("{uri}test://open/1")]);
             assert_eq!(own(list(&world, "resources/templates/list")), [format!("{uri}test://open/{{id}}")]);
             for (method, params, expected) in [
@@ -109,8 +121,16 @@ fn what_is_not_listed_cannot_be_used() {
                 ("resources/subscribe", format!(r#""uri":"{uri}test://secret/2""#), UNKNOWN),
                 ("completion/complete", r#""ref":{"type":"ref/prompt","name":"a_ask"}"#.into(), DONE),
                 ("completion/complete", r#""ref":{"type":"ref/prompt","name":"a_tell"}"#.into(), UNKNOWN),
-                ("completion/complete", format!(r#""ref":{{"type":"ref/resource","uri":"{uri}test://open/{{id}}"}}"#), DONE),
-                ("completion/complete", format!(r#""ref":{{"type":"ref/resource","uri":"{uri}test://secret/{{id}}"}}"#), UNKNOWN),
+                (
+                    "completion/complete",
+                    format!(r#""ref":{{"type":"ref/resource","uri":"{uri}test://open/{{id}}"}}"#),
+                    DONE,
+                ),
+                (
+                    "completion/complete",
+                    format!(r#""ref":{{"type":"ref/resource","uri":"{uri}test://secret/{{id}}"}}"#),
+                    UNKNOWN,
+                ),
                 ("completion/complete", r#""ref":{"type":"ref/new","name":"a_tell"}"#.into(), UNKNOWN),
                 ("x/unheard-of", String::new(), (200, Some(-32601), false)),
             ] {
@@ -143,7 +163,10 @@ fn names_and_texts_are_those_of_the_settings() {
     let session = world.session();
     let result = world.say(&session, &rpc("1", "tools/list", "")).json();
     let tool = &result["result"]["tools"][0];
-    assert_eq!((&tool["name"], &tool["title"], &tool["description"]), (&json!("x_fetch"), &json!("Fetch"), &json!("Ours.")));
+    assert_eq!(
+        (&tool["name"], &tool["title"], &tool["description"]),
+        (&json!("x_fetch"), &json!("Fetch"), &json!("Ours."))
+    );
     assert_eq!(result["result"]["tools"][1]["description"], "Its own.");
     let prompts = world.say(&session, &rpc("1", "prompts/list", "")).json();
     assert_eq!(prompts["result"]["prompts"][0]["description"], "Ours.");
@@ -185,7 +208,11 @@ fn a_scope_gives_access_to_what_the_settings_say() {
             let expected = if tools.contains(&tool) { DONE } else { MORE_SCOPE };
             assert_eq!(ask(&world, "tools/call", &format!(r#""name":"{tool}""#)), expected, "{granted:?} {tool}");
         }
-        assert_eq!(ask(&world, "tools/call", r#""name":"b_put_a""#), UNKNOWN, "no scope gives access to it: {granted:?}");
+        assert_eq!(
+            ask(&world, "tools/call", r#""name":"b_put_a""#),
+            UNKNOWN,
+            "no scope gives access to it: {granted:?}"
+        );
     }
     let world = scopes(&["read"]);
     let session = world.session();
@@ -205,7 +232,9 @@ fn a_client_that_lacks_a_scope_is_told_which_with_those_that_it_has() {
     let challenge = &seen.headers["www-authenticate"];
     assert!(challenge.starts_with(r#"Bearer error="insufficient_scope""#), "{challenge}");
     assert!(challenge.contains(r#"scope="all read""#), "the union: {challenge}");
-    assert!(challenge.contains(r#"resource_metadata="http://127.0.0.1:8787/.well-known/oauth-protected-resource/mcp""#));
+    assert!(
+        challenge.contains(r#"resource_metadata="http://127.0.0.1:8787/.well-known/oauth-protected-resource/mcp""#)
+    );
     let modern = world.modern("tools/call", "b_get_a", r#""name":"b_get_a""#);
     assert_eq!((modern.status, modern.code()), (403, -32000));
 }
@@ -282,7 +311,10 @@ fn bound_arguments_are_not_for_the_client() {
     let world = with(one(keys.clone()), place(Some("acme"), None));
     let session = world.session();
     let tool = world.say(&session, &rpc("1", "tools/list", "")).json()["result"]["tools"][0].clone();
-    assert_eq!(tool["inputSchema"], json!({ "type": "object", "properties": { "q": { "type": "string" } }, "required": [] }));
+    assert_eq!(
+        tool["inputSchema"],
+        json!({ "type": "object", "properties": { "q": { "type": "string" } }, "required": [] })
+    );
     let call = |world: &World, arguments: &str| {
         let session = world.session();
         world.say(&session, &rpc("1", "tools/call", &format!(r#""name":"a_get_a","arguments":{arguments}"#))).json()
@@ -295,6 +327,10 @@ fn bound_arguments_are_not_for_the_client() {
     let params = r#""ref":{"type":"ref/prompt","name":"a_ask"},"argument":{"name":"org","value":""}"#;
     assert_eq!(ask(&world, "completion/complete", params), UNKNOWN, "others' tenants are nobody's business");
     let nobody = with(one(keys), place(None, None));
-    assert_eq!(list(&nobody, "tools/list"), Vec::<String>::new(), "who has no tenant gets nothing of what is bound to tenants");
+    assert_eq!(
+        list(&nobody, "tools/list"),
+        Vec::<String>::new(),
+        "who has no tenant gets nothing of what is bound to tenants"
+    );
     assert_eq!(ask(&nobody, "tools/call", r#""name":"a_get_a","arguments":{"org":"acme"}"#), UNKNOWN);
 }
