@@ -10,7 +10,8 @@ use crate::route::Route;
 use serde::Deserialize;
 use serde_json::json;
 use shared_ports::{Clock, Config, Store};
-use shared_settings::{Limits, PublicUrl, RouteLimits, SettingsError};
+use shared_settings::{Limits, PublicUrl, RouteLimits, ScopeSettings, Scopes, SettingsError};
+use std::collections::BTreeMap;
 
 /// Largest body of a request to the MCP endpoint, where the client says its size: base64 of a 3 MB picture fits, and a
 /// component with many such requests at once stays within its memory. The session holds bodies of unsaid size to the
@@ -34,10 +35,25 @@ pub struct RouterSettings {
     pub allowed_origins: Vec<String>,
 }
 
+/// What of the authorization server's settings is no secret.
+#[derive(Deserialize)]
+struct Sections {
+    #[serde(default)]
+    oauth: OAuth,
+}
+
+#[derive(Default, Deserialize)]
+struct OAuth {
+    #[serde(default)]
+    scopes: BTreeMap<String, ScopeSettings>,
+}
+
 /// The door of the gateway.
 #[derive(Debug, Clone)]
 pub struct Door {
     settings: RouterSettings,
+    /// The scopes that there are, separated by spaces.
+    scopes: String,
     /// The header that the host puts the client's address into, in lower case.
     address_header: Option<String>,
 }
@@ -59,7 +75,9 @@ impl Door {
     pub fn open(config: &impl Config) -> Result<Self, SettingsError> {
         let settings = shared_settings::read(config, &["publicUrl", "limits", "allowedOrigins"])?;
         let address_header = config.value("client_address_header")?.map(|name| name.to_ascii_lowercase());
-        Ok(Self { settings, address_header })
+        let Sections { oauth } = shared_settings::read_unexpanded(config, &["oauth"])?;
+        let scopes = Scopes::new(&oauth.scopes).names().collect::<Vec<_>>().join(" ");
+        Ok(Self { settings, scopes, address_header })
     }
 
     /// Everything before the bearer check. `Ok` names the route to take; `Err` is the answer.
@@ -248,7 +266,7 @@ impl Door {
             _ => (401, "invalid_token"),
         };
         Answer::problem(status, code, "Log in first: see the WWW-Authenticate header.", reason)
-            .with("www-authenticate", &bearer::challenge(&self.settings.public_url, error))
+            .with("www-authenticate", &bearer::challenge(&self.settings.public_url, &self.scopes, error))
     }
 }
 

@@ -19,9 +19,11 @@ const PASSIVE_EXTENSIONS: [&str; 1] = ["io.modelcontextprotocol/ui"];
 /// Members of a capability that announce notifications outside of requests.
 const ANNOUNCING: [&str; 2] = ["listChanged", "subscribe"];
 
-/// The `ServerCapabilities` for a client of this revision: JSON text.
-pub(crate) fn merge(client: Revision, upstreams: &[(String, Option<Description>)]) -> String {
+/// The `ServerCapabilities` for a client of this revision: JSON text. `single` says that the settings have no other
+/// upstreams than this one.
+pub(crate) fn merge(client: Revision, single: bool, upstreams: &[(String, Option<Description>)]) -> String {
     if let [(_, Some(only))] = upstreams
+        && single
         && only.era() == client.era()
         && let Ok(capabilities) = Object::parse(&only.capabilities)
     {
@@ -77,7 +79,7 @@ mod tests {
                 ("demo".to_owned(), description)
             })
             .collect();
-        assert_eq!(merge(client, &upstreams), expected);
+        assert_eq!(merge(client, upstreams.len() == 1, &upstreams), expected);
     }
 
     #[test]
