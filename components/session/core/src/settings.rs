@@ -98,5 +98,10 @@ impl Settings {
 }
 
 fn entry(name: &str, value: Value) -> Result<Upstream, String> {
-    serde_json::from_value(value).map_err(|error| format!("mcpServers.{name}: {error}"))
+    let upstream: Upstream = serde_json::from_value(value).map_err(|error| format!("mcpServers.{name}: {error}"))?;
+    // A host that checks no settings must not show what a mistake in them was to hide.
+    match upstream.problems(name).first() {
+        None => Ok(upstream),
+        Some(problem) => Err(problem.to_string()),
+    }
 }
