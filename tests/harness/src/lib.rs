@@ -12,6 +12,7 @@
 pub mod artefacts;
 pub mod browser;
 pub mod conformance;
+pub mod converse;
 pub mod gateway;
 pub mod html;
 pub mod http;

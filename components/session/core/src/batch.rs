@@ -83,6 +83,7 @@ async fn one<P: Ports>(turn: &Turn<'_, P>, client: &Client, text: &str) -> Optio
         naming: turn.naming.clone(),
         client: None,
         facts: &mut facts,
+        request: turn.request,
         keep_alive: turn.keep_alive,
     };
     let id = match &message {

@@ -10,9 +10,9 @@ use crate::describe;
 use crate::errors::{self, Refusal, invalid_params};
 use crate::forward::{finished, forward, translation};
 use crate::gather::{Outcome, gather};
+use crate::request::{Client, HttpRequest, Ports, RpcRequest};
 use crate::search;
 use crate::subscribe;
-use crate::request::{Client, Ports, RpcRequest};
 use crate::upstreams::{Call, Upstreams};
 use crate::view::{Kind, Naming};
 use futures::future::{Either, join_all, select};
@@ -39,6 +39,8 @@ pub(crate) struct Turn<'a, P: Ports> {
     /// Set as soon as it is known who asks.
     pub client: Option<Client>,
     pub facts: &'a mut Facts,
+    /// The HTTP request.
+    pub request: &'a HttpRequest,
     /// Silence on a stream after which a comment is sent.
     pub keep_alive: Duration,
 }

@@ -7,6 +7,7 @@ use crate::content::{elements, item_member};
 use crate::cursor::Positions;
 use crate::errors::{self, Refusal, invalid_params};
 use crate::gather::{Outcome, gather};
+use crate::mirrored;
 use crate::request::{Client, Ports, RpcRequest};
 use crate::upstreams::{Call, UpstreamError};
 use crate::view::Kind;
@@ -49,6 +50,9 @@ pub(crate) async fn list<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Re
     for (upstream, outcome) in join_all(asked).await {
         match outcome.and_then(|outcome| page(outcome, &rpc.method)) {
             Ok(Some(page)) => {
+                if era == Era::Modern && rpc.method == "tools/list" {
+                    mirrored::note(turn.ports, &client.caller, &upstream, page.items.iter().map(String::as_str))?;
+                }
                 let shown = page.items.iter().filter_map(|item| turn.naming.definition(&rpc.method, &upstream, item));
                 merged.items.extend(shown);
                 merged.ttl = merged.ttl.min(Some(page.ttl.unwrap_or(0)));

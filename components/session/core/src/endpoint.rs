@@ -4,8 +4,8 @@ use crate::answer::{Answer, Facts, Out, column, header};
 use crate::calls::Turn;
 use crate::errors::{self, Refusal};
 use crate::pins;
-use crate::view::Naming;
 use crate::request::{Context, HttpRequest, Ports, Settings};
+use crate::view::Naming;
 use crate::{batch, classify, headers, legacy, listen, modern};
 use shared_mcp::{Era, Message, ParseError, code, header as mcp_header};
 use std::rc::Rc;
@@ -15,12 +15,7 @@ use std::rc::Rc;
 pub const MAX_BODY: usize = 4 * 1024 * 1024;
 
 /// Serve one request. Every error is an answer.
-pub async fn handle<P: Ports>(
-    ports: &P,
-    settings: &Settings,
-    request: &HttpRequest,
-    context: &Context,
-) -> Answer {
+pub async fn handle<P: Ports>(ports: &P, settings: &Settings, request: &HttpRequest, context: &Context) -> Answer {
     let mut facts = Facts::default();
     let mut id = None;
     match serve(ports, settings, request, context, &mut facts, &mut id).await {
@@ -62,7 +57,7 @@ async fn serve<P: Ports>(
         }
     };
     let naming = Rc::new(Naming::of(ports, settings, context)?);
-    let turn = Turn { ports, naming, client: None, facts, keep_alive: settings.keep_alive.duration() };
+    let turn = Turn { ports, naming, client: None, facts, request, keep_alive: settings.keep_alive.duration() };
     if get {
         return listen::get(turn, request, context).await;
     }

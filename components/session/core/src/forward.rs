@@ -4,6 +4,7 @@ use crate::answer::Out;
 use crate::ask::InputRequired;
 use crate::calls::Turn;
 use crate::errors::{self, Refusal};
+use crate::mirrored;
 use crate::modern;
 use crate::park;
 use crate::relay::{Relay, Source};
@@ -57,6 +58,9 @@ pub(crate) async fn forward<P: Ports>(
         turn.facts.upstream = Some(upstream);
         return Ok(out);
     }
+    if era == Era::Modern && rpc.method == "tools/call" {
+        mirrored::check(&turn, &upstream, &message, &rpc).await?;
+    }
     turn.facts.upstream = Some(upstream.clone());
     let keep_alive = turn.keep_alive;
     let client = turn.client()?.clone();
@@ -65,6 +69,9 @@ pub(crate) async fn forward<P: Ports>(
     let source = match select(exchange, pin!(turn.ports.clock().sleep(PATIENCE))).await {
         Either::Left((Ok(Reply::Response(data)), _)) => {
             let text = String::from_utf8(data).map_err(|_| invalid_reply(&upstream, "not UTF-8"))?;
+            if era == Era::Modern && rpc.method == "tools/list" {
+                mirrored::note_response(turn.ports, &turn.client()?.caller, &upstream, &text)?;
+            }
             if InputRequired::wanted(era, &text).is_none() {
                 return finished(relay.translation.response(text), &upstream, era);
             }

@@ -3,6 +3,7 @@
 use crate::answer::{Out, header};
 use crate::ask;
 use crate::calls::{self, NOTIFY_DEADLINE, Turn};
+use crate::cancel;
 use crate::classify::MODERN_ONLY;
 use crate::describe;
 use crate::errors::{self, Refusal, invalid_params};
@@ -128,6 +129,15 @@ async fn notify<P: Ports>(turn: &Turn<'_, P>, client: &Client, method: &str, obj
     };
     match method {
         "notifications/initialized" => {}
+        "notifications/cancelled" => {
+            // Upstreams of the legacy era get the notification; those of the modern era see that nobody listens any more.
+            let params = object.object("params").unwrap_or_default();
+            if let Some(id) = params.get("requestId") {
+                let _ = cancel::cancel(turn.ports, client, id);
+            }
+            let text = object.to_string();
+            join_all(turn.naming.upstreams.iter().map(|upstream| exchange(upstream, text.clone()))).await;
+        }
         "notifications/progress" => {
             let mut params = object.object("params").unwrap_or_default();
             let token = params.get("progressToken").and_then(|token| tags::untag(token, &turn.naming.upstreams));

@@ -126,11 +126,11 @@ fn check_name(request: &HttpRequest, method: &str, params: &Object<'_>) -> Resul
 }
 
 /// A header that repeats something of the body; one that is unclear is no repetition.
-fn repeated<'r>(request: &'r HttpRequest, name: &str) -> Result<Option<&'r str>, Refusal> {
+pub(crate) fn repeated<'r>(request: &'r HttpRequest, name: &str) -> Result<Option<&'r str>, Refusal> {
     request.header(name).map_err(|_| mismatch(format!("The header `{name}` must be there once, as ASCII text.")))
 }
 
-fn mismatch(message: String) -> Refusal {
+pub(crate) fn mismatch(message: String) -> Refusal {
     Refusal::of(400, ErrorObject::new(code::HEADER_MISMATCH, column(&message)))
 }
 

@@ -2,7 +2,9 @@
 
 use crate::ask::{self, InputRequired};
 use crate::calls::{NOTIFY_DEADLINE, within};
+use crate::cancel;
 use crate::errors;
+use crate::mirrored;
 use crate::park::{self, Mailbox};
 use crate::position::Position;
 use crate::reply::{Step, Translation, decline};
@@ -10,8 +12,9 @@ use crate::request::{Client, Ports};
 use crate::stream::Outbox;
 use crate::upstreams::{Call, Event, HangUp, MessageStream, Reply, UpstreamError, Upstreams};
 use futures::FutureExt;
-use futures::future::LocalBoxFuture;
+use futures::future::{LocalBoxFuture, select};
 use shared_mcp::{Era, Object, Revision};
+use std::pin::pin;
 
 /// How often an upstream may ask for something in the course of one request. More is a loop, not a conversation.
 const MAX_ROUNDS: u32 = 32;
@@ -63,19 +66,28 @@ impl<P: Ports> Relay<P> {
     }
 
     /// Bring the answer to the client, asking it in between where the upstream wants to know something.
-    pub async fn run(self, mut source: Source<P>, mut out: Outbox) {
+    pub async fn run(self, source: Source<P>, mut out: Outbox) {
+        if self.translation.era == Era::Modern {
+            return self.answer(source, &mut out).await;
+        }
+        // A request that was cancelled gets no response (2025-11-25, "Cancellation").
+        let cancelled = cancel::cancelled(&self.ports, &self.client, &self.translation.id);
+        select(pin!(self.answer(source, &mut out)), pin!(cancelled)).await;
+    }
+
+    async fn answer(&self, mut source: Source<P>, out: &mut Outbox) {
         for round in 1..=MAX_ROUNDS {
-            match self.pass(source, &mut out).await {
+            match self.pass(source, out).await {
                 Err(error) => return out.message(&self.failure(&error), None).await,
                 Ok(End::Asked(requests, mailbox)) => {
                     return out.message(&self.ask_by_result(&requests, mailbox), None).await;
                 }
                 Ok(End::Response(text, event_id)) => {
                     let required = match InputRequired::wanted(self.translation.era, &text) {
-                        None => return self.last(text, event_id, &mut out).await,
+                        None => return self.last(text, event_id, out).await,
                         Some(required) => required,
                     };
-                    match ask::by_requests(&self, &required, round, &mut out).await {
+                    match ask::by_requests(self, &required, round, out).await {
                         Ok(message) => source = Source::Waiting(self.exchange(message)),
                         Err(error) => return out.message(&self.translation.failure(&error), None).await,
                     }
@@ -165,6 +177,11 @@ impl<P: Ports> Relay<P> {
     }
 
     async fn last(&self, text: String, event_id: Option<String>, out: &mut Outbox) {
+        let Translation { era, method, upstream, .. } = &self.translation;
+        if *era == Era::Modern && method == "tools/list" {
+            // Without it, headers of calls are only checked by the upstream.
+            let _ = mirrored::note_response(&self.ports, &self.client.caller, upstream, &text);
+        }
         let text = match self.translation.response(text) {
             Ok(finished) => finished.text,
             Err(why) => self.failure(&invalid(why)),

@@ -145,7 +145,8 @@ fn silence_is_filled_with_comments() {
     let seen = world.say(&session, CALL);
     assert_eq!(seen.body, format!("data: {PROGRESS}\n\n{}", ": keep-alive\n\n".repeat(3)));
     // Three times 25 seconds, and the next look finds the client gone.
-    assert_eq!(world.clock.elapsed.get(), std::time::Duration::from_millis(77_500));
+    let elapsed = world.clock.elapsed.get().as_millis();
+    assert!((77_500..=80_000).contains(&elapsed), "{elapsed}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::ops::Deref;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -221,34 +221,73 @@ impl Upstreams for Fake {
     }
 }
 
-/// A clock whose sleepers let others go first.
-pub struct TestClock(MemoryClock);
+/// A clock that goes on when nothing else can: to the moment at which the first sleeper wants to wake up.
+pub struct TestClock {
+    clock: MemoryClock,
+    /// When each sleeper wakes up, by a number of its own.
+    sleepers: RefCell<BTreeMap<u64, Duration>>,
+    next: Cell<u64>,
+}
+
+const START: u64 = 1_800_000_000;
+
+/// Polls in which everything else may go on before time does.
+const PATIENCE: u32 = 20;
+
+/// Polls without progress after which a sleeper wakes up although another one comes first: that one may not be polled.
+const STUCK: u32 = 200;
+
+struct Sleeper<'a> {
+    clock: &'a TestClock,
+    number: u64,
+    until: Duration,
+    polls: u32,
+}
+
+impl Future for Sleeper<'_> {
+    type Output = ();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
+        let now = self.clock.clock.elapsed();
+        if now >= self.until {
+            return Poll::Ready(());
+        }
+        self.polls += 1;
+        let first = self.clock.sleepers.borrow().values().all(|until| *until >= self.until);
+        if (self.polls > PATIENCE && first) || self.polls > STUCK {
+            self.clock.clock.elapsed.set(self.until);
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleeper<'_> {
+    fn drop(&mut self) {
+        self.clock.sleepers.borrow_mut().remove(&self.number);
+    }
+}
 
 impl Deref for TestClock {
     type Target = MemoryClock;
     fn deref(&self) -> &MemoryClock {
-        &self.0
+        &self.clock
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> u64 {
-        self.0.now()
+        // The whole seconds that have passed, however small the steps were.
+        START + self.clock.elapsed().as_secs()
     }
     fn elapsed(&self) -> Duration {
-        self.0.elapsed()
+        self.clock.elapsed()
     }
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> {
-        let mut rested = false;
-        poll_fn(move |cx| {
-            if rested {
-                self.0.advance(duration);
-                return Poll::Ready(());
-            }
-            rested = true;
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
+        let until = self.clock.elapsed() + duration;
+        let number = self.next.replace(self.next.get() + 1);
+        self.sleepers.borrow_mut().insert(number, until);
+        Sleeper { clock: self, number, until, polls: 0 }
     }
 }
 
@@ -351,7 +390,11 @@ impl World {
         Self {
             fake: Fake::default(),
             store: Rc::default(),
-            clock: Rc::new(TestClock(MemoryClock::at(1_800_000_000))),
+            clock: Rc::new(TestClock {
+                clock: MemoryClock::at(START),
+                sleepers: RefCell::default(),
+                next: Cell::default(),
+            }),
             random: Rc::default(),
             settings: Settings::default(),
             context: Context::default(),
