@@ -138,7 +138,7 @@ async fn search<P: Ports>(turn: Turn<'_, P>, rpc: &RpcRequest<'_>) -> Result<Out
     if !failures.is_empty() {
         result.set("_meta", json!({ catalogue::UNAVAILABLE: names(&failures) }).to_string());
     }
-    Ok(respond(&turn, rpc, result)?)
+    respond(&turn, rpc, result)
 }
 
 fn names(failures: &[(String, UpstreamError)]) -> Vec<&str> {
