@@ -156,7 +156,7 @@ impl Naming {
         match self.part(upstream) {
             Some(part) if part.shows(&allows) => Ok(()),
             Some(part) if part.would_show(&allows) => Err(self.missing_scope(part, allows).unwrap_or_else(unknown)),
-            _ => Err(unknown()),
+            _ => Err(unknown().because(format!("{upstream}: hidden by the settings"))),
         }
     }
 
