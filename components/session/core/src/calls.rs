@@ -10,9 +10,12 @@ use crate::describe;
 use crate::errors::{self, Refusal, invalid_params};
 use crate::forward::{finished, forward, translation};
 use crate::gather::{Outcome, gather};
+use crate::logging;
 use crate::request::{Client, HttpRequest, Ports, RpcRequest};
 use crate::search;
+use crate::session;
 use crate::subscribe;
+use crate::tasks;
 use crate::upstreams::{Call, Upstreams};
 use crate::view::{Kind, Naming};
 use futures::future::{Either, join_all, select};
@@ -88,11 +91,10 @@ pub(crate) async fn serve<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) 
         ("prompts/get", _) => named(turn, rpc, Kind::Prompt).await,
         ("resources/read" | "resources/subscribe" | "resources/unsubscribe", _) => resource(turn, rpc).await,
         ("completion/complete", _) => completion(turn, rpc).await,
-        (method, _) => match turn.naming.only().map(str::to_owned) {
-            // What the gateway does not know it cannot check. Tasks are what was made by calls that it has checked.
-            Some(only) if method.starts_with("tasks/") || !turn.naming.restricts(&only) => {
-                forward(turn, only, rpc.object.to_string(), rpc).await
-            }
+        (method, _) if method.starts_with("tasks/") => tasks::serve(turn, rpc).await,
+        (_, _) => match turn.naming.only().map(str::to_owned) {
+            // What the gateway does not know it cannot check. Tasks, above, are what was made by calls that it has checked.
+            Some(only) if !turn.naming.restricts(&only) => forward(turn, only, rpc.object.to_string(), rpc).await,
             _ => Err(errors::no_method(&rpc.method)),
         },
     }
@@ -148,36 +150,43 @@ async fn completion<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Res
     forward(turn, upstream, message, rpc).await
 }
 
-/// `logging/setLevel`: for every upstream that logs.
+/// `logging/setLevel`: for every upstream that logs. One of the modern era is told with each request, so the session keeps
+/// the level.
 async fn set_level<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
-    if let Some(only) = turn.naming.only().map(str::to_owned) {
-        return forward(turn, only, rpc.object.to_string(), rpc).await;
-    }
-    let caller = &turn.client()?.caller;
-    let set = turn.naming.upstreams.iter().map(|upstream| {
-        let call = Call { upstream: upstream.clone(), message: rpc.object.to_string() };
-        async {
-            let description =
-                turn.within(STATUS_DEADLINE, turn.ports.upstreams().status(upstream, caller)).await?.ok()?;
-            let logs = Object::parse(&description.capabilities).ok()?.get("logging").is_some();
-            if !logs || description.era() != Era::Legacy {
-                return None;
-            }
-            match gather(turn.ports, call, caller, Era::Legacy, NOTIFY_DEADLINE).await {
-                Ok(Outcome::Result(_)) => Some(Ok(())),
-                Ok(Outcome::Error(error)) => Some(Err(error)),
-                // It is gone for now; its next session starts with its own level anyway.
-                Err(_) => None,
-            }
-        }
+    let client = turn.client()?.clone();
+    let asked = turn.naming.upstreams.iter().map(|upstream| async {
+        let status = turn.ports.upstreams().status(upstream, &client.caller);
+        let description = turn.within(STATUS_DEADLINE, status).await?.ok()?;
+        let logs = Object::parse(&description.capabilities).ok()?.get("logging").is_some();
+        logs.then(|| (upstream.clone(), description.era()))
     });
-    let results: Vec<_> = join_all(set).await.into_iter().flatten().collect();
-    if results.is_empty() {
+    let logging: Vec<(String, Era)> = join_all(asked).await.into_iter().flatten().collect();
+    if logging.is_empty() {
         return Err(errors::no_method(&rpc.method));
     }
-    if results.iter().any(Result::is_ok) {
-        return Ok(Out::json(200, result_response(&rpc.id, "{}")));
+    if let ([(only, Era::Legacy)], Some(_)) = (logging.as_slice(), turn.naming.only()) {
+        return forward(turn, only.clone(), rpc.object.to_string(), rpc).await;
     }
-    let error = results.into_iter().find_map(Result::err).unwrap_or_default();
-    Ok(Out::json(200, format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, rpc.id)))
+    let mut results: Vec<Result<(), String>> = Vec::new();
+    if logging.iter().any(|(_, era)| *era == Era::Modern) {
+        let level = rpc.params().string("level").filter(|level| logging::is_level(level));
+        let level = level.ok_or_else(|| invalid_params("`level` is missing or no level."))?;
+        session::set_level(turn.ports, &client, &level)?;
+        results.push(Ok(()));
+    }
+    let set = logging.iter().filter(|(_, era)| *era == Era::Legacy).map(|(upstream, _)| async {
+        let call = Call { upstream: upstream.clone(), message: rpc.object.to_string() };
+        match gather(turn.ports, call, &client.caller, Era::Legacy, NOTIFY_DEADLINE).await {
+            Ok(Outcome::Result(_)) => Some(Ok(())),
+            Ok(Outcome::Error(error)) => Some(Err(error)),
+            // It is gone for now; its next session starts with its own level anyway.
+            Err(_) => None,
+        }
+    });
+    results.extend(join_all(set).await.into_iter().flatten());
+    match results.into_iter().reduce(Result::or) {
+        None => Err(errors::no_method(&rpc.method)),
+        Some(Ok(())) => Ok(Out::json(200, result_response(&rpc.id, "{}"))),
+        Some(Err(error)) => Ok(Out::json(200, format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, rpc.id))),
+    }
 }

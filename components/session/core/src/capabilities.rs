@@ -2,8 +2,8 @@
 //!
 //! - **One upstream of the client's era**: its object as it is, with whatever it may have that nobody knows yet, since
 //!   unknown methods go to it, too.
-//! - **Several, or another era**: the features that the gateway knows how to route. Unknown and experimental ones and
-//!   tasks are left out: nothing says which upstream their methods belong to.
+//! - **Several, or another era**: the features that the gateway knows how to route. Unknown and experimental ones are left
+//!   out: nothing says which upstream their methods belong to. Tasks are for upstreams of the client's era.
 //! - **An upstream that cannot be used now** counts as one with tools: a client that is told there are none would not
 //!   ask again when it is back.
 
@@ -15,6 +15,9 @@ const ROUTED: [&str; 5] = ["tools", "prompts", "resources", "completions", "logg
 
 /// Extensions that are nothing but metadata of definitions and results.
 const PASSIVE_EXTENSIONS: [&str; 1] = ["io.modelcontextprotocol/ui"];
+
+/// The extension whose ids are routed; between upstreams and clients of one era, since the older form is another one.
+const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// Members of a capability that announce notifications outside of requests.
 const ANNOUNCING: [&str; 2] = ["listChanged", "subscribe"];
@@ -50,6 +53,18 @@ pub(crate) fn merge(client: Revision, single: bool, upstreams: &[(String, Option
             merged.set(name, capability);
         }
         let declared = capabilities.object("extensions").unwrap_or_default();
+        if description.era() == client.era()
+            && let Some(mut tasks) = capabilities.object("tasks")
+        {
+            // Their ids find the way back; a list of all would need pages across upstreams.
+            tasks.remove("list");
+            merged.set("tasks", tasks.to_string());
+        }
+        if description.era() == client.era()
+            && let Some(value) = declared.get(TASKS)
+        {
+            extensions.set(TASKS, value.to_owned());
+        }
         for name in PASSIVE_EXTENSIONS {
             if let Some(value) = declared.get(name) {
                 extensions.set(name, value.to_owned());
@@ -94,7 +109,11 @@ mod tests {
         let routed = r#"{"tools":{"listChanged":true},"resources":{"subscribe":true},"extensions":{"io.modelcontextprotocol/ui":{"m":[1]}}}"#;
         check(MODERN, &[legacy], routed);
         check(LEGACY, &[modern], routed);
-        check(MODERN, &[modern, modern], routed);
+        check(
+            MODERN,
+            &[modern, modern],
+            r#"{"tools":{"listChanged":true},"resources":{"subscribe":true},"tasks":{},"extensions":{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{"m":[1]}}}"#,
+        );
         check(
             LEGACY,
             &[Some(("2025-11-25", r#"{"logging":{}}"#)), Some(("2025-06-18", r#"{"prompts":{}}"#))],

@@ -46,3 +46,29 @@ pub(crate) fn to_legacy(result: &mut Object<'_>) -> Result<bool, ErrorObject> {
         )),
     }
 }
+
+/// `requestState` of a request that is only to be sent once more.
+pub(crate) const AGAIN: &str = "mcp-edge.again";
+
+/// The error of the legacy era that says which URLs the user has to visit first (2025-11-25, "URL Elicitation Required
+/// Error"), as a result of the modern era, which has no such error; `None` if it does not say any.
+pub(crate) fn url_elicitations(error: &str) -> Option<String> {
+    let error = Object::parse(error).ok()?;
+    let data = error.object("data")?;
+    let mut requests = Object::new();
+    for (index, params) in crate::content::elements(data.get("elicitations")?)?.into_iter().enumerate() {
+        let mut request = Object::new();
+        request.set_string("method", "elicitation/create");
+        request.set("params", params);
+        requests.set(format!("url-{index}"), request.to_string());
+    }
+    if requests.is_empty() {
+        return None;
+    }
+    let mut result = Object::new();
+    result.set_string("resultType", "input_required");
+    result.set("inputRequests", requests.to_string());
+    result.set_string("requestState", AGAIN);
+    complete(&mut result, "");
+    Some(result.to_string())
+}

@@ -2,6 +2,7 @@
 
 use crate::complete::{complete, to_legacy};
 use crate::reply::Translation;
+use crate::tasks;
 use serde_json::value::RawValue;
 use shared_mcp::{Era, ErrorObject, Object};
 
@@ -37,6 +38,8 @@ impl Translation {
         } else {
             false
         };
+        let changed =
+            (wraps && tasks::mentions(text) && tasks::outward(&self.naming, &self.upstream, &mut object)) || changed;
         if modern {
             complete(&mut object, &self.method);
         }

@@ -3,7 +3,9 @@
 use crate::answer::Out;
 use crate::ask::InputRequired;
 use crate::calls::Turn;
+use crate::complete::AGAIN;
 use crate::errors::{self, Refusal};
+use crate::logging;
 use crate::mirrored;
 use crate::modern;
 use crate::park;
@@ -14,7 +16,7 @@ use crate::stream::Streaming;
 use crate::subscriptions;
 use crate::upstreams::{Reply, UpstreamError};
 use futures::future::{Either, select};
-use shared_mcp::Era;
+use shared_mcp::{Era, Object};
 use shared_ports::Clock;
 use std::pin::pin;
 use std::time::Duration;
@@ -64,6 +66,10 @@ pub(crate) async fn forward<P: Ports>(
     turn.facts.upstream = Some(upstream.clone());
     let keep_alive = turn.keep_alive;
     let client = turn.client()?.clone();
+    let message = match &client.log_level {
+        Some(level) => logging::with_level(&message, level).unwrap_or(message),
+        None => again(message),
+    };
     let relay = Relay { ports: turn.ports.clone(), client, translation, message, token: None, step: None };
     let exchange = relay.exchange(relay.message.clone());
     let source = match select(exchange, pin!(turn.ports.clock().sleep(PATIENCE))).await {
@@ -83,6 +89,25 @@ pub(crate) async fn forward<P: Ports>(
         Either::Right((_, exchange)) => Source::Waiting(exchange),
     };
     Ok(Out::stream(Streaming::new(keep_alive, |out| relay.run(source, out))))
+}
+
+/// A request that comes again after the user was somewhere that its upstream of the legacy era wanted: as it was before.
+fn again(message: String) -> String {
+    if !message.contains(AGAIN) {
+        return message;
+    }
+    let Ok(mut object) = Object::parse(&message) else {
+        return message;
+    };
+    let mut params = object.object("params").unwrap_or_default();
+    if params.string("requestState").as_deref() != Some(AGAIN) {
+        return message.clone();
+    }
+    params.remove("requestState");
+    params.remove("inputResponses");
+    let params = params.to_string();
+    object.set("params", params);
+    object.to_string()
 }
 
 /// The answer that is one response.

@@ -12,6 +12,7 @@ use crate::request::{Client, Context, HttpRequest, Ports, RpcRequest};
 use crate::session::{Session, caller};
 use crate::subscriptions::Subscriptions;
 use crate::tags;
+use crate::tasks;
 use crate::upstreams::{Call, HangUp, Upstreams};
 use futures::future::join_all;
 use shared_mcp::{Era, Message, Object, Revision, code, header as mcp_header, result_response};
@@ -102,6 +103,7 @@ async fn initialize<P: Ports>(mut turn: Turn<'_, P>, context: &Context, rpc: &Rp
     let client = Client {
         revision,
         client_id: context.client_id.clone(),
+        log_level: None,
         caller: caller(context, &id, revision, &info, &capabilities),
     };
     Session::create(turn.ports, context, &id, &client)?;
@@ -171,6 +173,9 @@ async fn respond<P: Ports>(
         return Err(Refusal::new(400, code::INVALID_REQUEST, message));
     };
     object.set("id", id);
+    if let Some(result) = object.get("result").and_then(|result| tasks::response_inward(&turn.naming, result)) {
+        object.set("result", result);
+    }
     let call = Call { upstream: upstream.clone(), message: object.to_string() };
     turn.facts.upstream = Some(upstream.clone());
     match turn.ports.upstreams().exchange(call, &client.caller, HangUp::LetRun).await {

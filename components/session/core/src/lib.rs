@@ -52,6 +52,7 @@ mod stream;
 mod subscribe;
 mod subscriptions;
 mod tags;
+mod tasks;
 mod upstreams;
 mod uris;
 mod view;

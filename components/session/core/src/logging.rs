@@ -10,6 +10,24 @@ pub(crate) fn level_of_request(message: &str) -> Option<String> {
     Object::parse(message).ok()?.object("params")?.object("_meta")?.string(meta::LOG_LEVEL)
 }
 
+/// Whether it is the name of a level.
+pub(crate) fn is_level(text: &str) -> bool {
+    LEVELS.contains(&text)
+}
+
+/// A request with the level in it, from which on its upstream is to send log messages.
+pub(crate) fn with_level(message: &str, level: &str) -> Option<String> {
+    let mut object = Object::parse(message).ok()?;
+    let mut params = object.object("params").unwrap_or_default();
+    let mut meta = params.object("_meta").unwrap_or_default();
+    meta.set_string(meta::LOG_LEVEL, level);
+    let meta = meta.to_string();
+    params.set("_meta", meta);
+    let params = params.to_string();
+    object.set("params", params);
+    Some(object.to_string())
+}
+
 /// Whether a message of the level `sent` is one that was asked for.
 pub(crate) fn reaches(sent: Option<&str>, wanted: Option<&str>) -> bool {
     let severity = |level: Option<&str>| level.and_then(|level| LEVELS.iter().position(|known| *known == level));

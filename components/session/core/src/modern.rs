@@ -98,7 +98,7 @@ fn check(request: &HttpRequest, context: &Context, rpc: &RpcRequest<'_>) -> Resu
     if meta.get(meta::CLIENT_INFO).is_some() && meta.object(meta::CLIENT_INFO).is_none() {
         return Err(missing(meta::CLIENT_INFO));
     }
-    Ok(Client { revision, client_id: context.client_id.clone(), caller: caller(context, meta) })
+    Ok(Client { revision, client_id: context.client_id.clone(), log_level: None, caller: caller(context, meta) })
 }
 
 fn check_method(request: &HttpRequest, method: &str) -> Result<(), Refusal> {

@@ -1,8 +1,10 @@
 //! Messages of an upstream as the client gets them: names, URIs and ids become the client's, results of the modern era
 //! get what that era wants in each of them. Everything else stays the text it was.
 
-use crate::view::Naming;
+use crate::complete::url_elicitations;
 use crate::tags;
+use crate::tasks;
+use crate::view::Naming;
 use shared_mcp::{Era, ErrorObject, Message, Object, code, error_response, result_response};
 use std::rc::Rc;
 
@@ -101,12 +103,23 @@ impl Translation {
             object.set("code", code::INVALID_PARAMS.to_string());
             return Finished { text: text(&object.to_string()), error: Some(code::INVALID_PARAMS) };
         }
+        if self.era == Era::Modern
+            && code == code::URL_ELICITATION_REQUIRED
+            && let Some(result) = url_elicitations(error)
+        {
+            return Finished { text: result_response(&self.id, &result), error: None };
+        }
         Finished { text: text(error), error: Some(code) }
     }
 
     /// A request of the upstream to the client: its id, and the token of its progress, say where they belong.
     fn request(&self, id: &str, mut object: Object<'_>) -> String {
         object.set("id", tags::tag(&self.upstream, id));
+        let mut params = object.object("params").unwrap_or_default();
+        if tasks::outward(&self.naming, &self.upstream, &mut params) {
+            let params = params.to_string();
+            object.set("params", params);
+        }
         let mut params = object.object("params").unwrap_or_default();
         if let Some(mut meta) = params.object("_meta")
             && let Some(token) = meta.get("progressToken").map(|token| tags::tag(&self.upstream, token))
@@ -123,6 +136,7 @@ impl Translation {
     /// A notification, if anything in it changes.
     fn notification(&self, method: &str, mut object: Object<'_>) -> Option<String> {
         let mut params = object.object("params")?;
+        let tasks = tasks::outward(&self.naming, &self.upstream, &mut params);
         match method {
             // Upstreams of the legacy era cancel requests of their own.
             "notifications/cancelled" if self.era == Era::Legacy => {
@@ -133,6 +147,7 @@ impl Translation {
                 let uri = params.string("uri")?;
                 params.set_string("uri", &self.naming.uri_outward(&self.upstream, &uri));
             }
+            _ if tasks => {}
             _ => return None,
         }
         let params = params.to_string();

@@ -66,6 +66,8 @@ pub(crate) struct Client {
     pub revision: Revision,
     /// The OAuth client.
     pub client_id: String,
+    /// The level of log messages that it has set for its session.
+    pub log_level: Option<String>,
     pub caller: Caller,
 }
 

@@ -83,7 +83,7 @@ fn what_leads_nowhere_is_an_error_of_the_gateway() {
         ("completion/complete", "", -32602),
         ("completion/complete", r#""ref":{"type":"ref/new"}"#, -32602),
         ("x/unheard-of", "", -32601),
-        ("tasks/get", r#""taskId":"t""#, -32601),
+        ("tasks/get", r#""taskId":"t""#, -32602),
         ("server/discover", "", -32601),
         ("subscriptions/listen", "", -32601),
     ] {
