@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod build;
 mod chromium;
+mod conformance;
 mod debian;
 mod imports;
 mod layers;
@@ -55,6 +56,8 @@ enum Command {
     Build,
     /// Measure `tools/call` through the gateway against the bare upstream: requests/s, p50, p99, memory, size.
     Bench(bench::Options),
+    /// Run the public MCP conformance suite through the gateway, in every combination of eras.
+    Conformance(conformance::Options),
     /// Check what the built components import against wit/worlds.wit, and the size of the composed file.
     CheckImports,
     /// Run the scenarios on every host there is, and write tests/MATRIX.md from the results.
@@ -79,6 +82,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Test(options) => return test::test(&options),
         Command::Build => drop(build::all()?),
         Command::Bench(options) => bench::bench(&options)?,
+        Command::Conformance(options) => conformance::conformance(&options)?,
         Command::CheckImports => build::check_imports(&build::Artefacts::places())?,
         Command::Matrix(options) => return matrix::matrix(&options),
         Command::WitVendor(options) => wit_vendor::wit_vendor(&options)?,

@@ -18,6 +18,10 @@ pub(crate) fn call(call: wit::Call) -> core::Call {
     core::Call { upstream: call.upstream, message: call.message }
 }
 
+pub(crate) fn subject(interest: wit::Interest) -> core::Subject {
+    core::Subject { upstream: interest.upstream, after: interest.after, notifications: interest.notifications }
+}
+
 pub(crate) fn description(description: core::Description) -> wit::Description {
     wit::Description {
         revision: description.revision,
@@ -30,6 +34,9 @@ pub(crate) fn description(description: core::Description) -> wit::Description {
 pub(crate) fn event(event: core::Event) -> wit::Event {
     match event {
         core::Event::Message { data, event_id } => wit::Event::Message(wit::Message { data, event_id }),
+        core::Event::Reached(core::Position { event_id, retry }) => {
+            wit::Event::Reached(wit::Position { event_id, retry })
+        }
         core::Event::Failed(why) => wit::Event::Failed(error(why)),
     }
 }

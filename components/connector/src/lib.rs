@@ -3,18 +3,19 @@
 mod bindings;
 mod convert;
 mod ports;
+mod source;
 
 use bindings::exports::mcp_edge::upstreams::upstreams::{
-    Call, Caller, Description, Event, Guest, Reply, Upstream, UpstreamError,
+    Call, Caller, Description, Event, Guest, Interest, Reply, Upstream, UpstreamError,
 };
 use bindings::wit_stream;
-use connector_core::{Abandoned, Connector, Interest, Messages};
+use connector_core::{Abandoned, Connector};
 use futures::future::{Either, select};
 use ports::GuestPorts;
-use shared_guest::client::GuestBody;
+use source::Source;
 use std::pin::pin;
 use std::rc::Rc;
-use wit_bindgen::{FutureReader, StreamWriter};
+use wit_bindgen::{FutureReader, StreamReader, StreamWriter};
 
 struct Component;
 
@@ -40,26 +41,41 @@ impl Guest for Component {
 
     async fn exchange(call: Call, caller: Caller, abandoned: FutureReader<bool>) -> Result<Reply, UpstreamError> {
         let connector = connector();
-        let abandoned =
-            Abandoned::when(async move { if abandoned.await { Interest::Cancelled } else { Interest::Ended } });
-        let reply = connector.exchange(&convert::call(call), &convert::caller(caller), abandoned).await;
+        let reply = connector.exchange(&convert::call(call), &convert::caller(caller), when(abandoned)).await;
         Ok(match reply.map_err(convert::error)? {
             connector_core::Reply::Accepted => Reply::Accepted,
             connector_core::Reply::Response { data, tail } => {
                 wit_bindgen::spawn(async move { tail.drain(&connector).await });
                 Reply::Response(data)
             }
-            connector_core::Reply::Messages(messages) => {
-                let (writer, reader) = wit_stream::new();
-                wit_bindgen::spawn(pump(connector, *messages, writer));
-                Reply::Messages(reader)
-            }
+            connector_core::Reply::Messages(messages) => Reply::Messages(stream(connector, *messages)),
         })
+    }
+
+    async fn listen(
+        interest: Interest,
+        caller: Caller,
+        abandoned: FutureReader<bool>,
+    ) -> Result<Option<StreamReader<Event>>, UpstreamError> {
+        let connector = connector();
+        let listening = connector.listen(&convert::subject(interest), &convert::caller(caller), when(abandoned)).await;
+        Ok(listening.map_err(convert::error)?.map(|listening| stream(connector, listening)))
     }
 
     async fn close(caller: Caller) -> Result<(), UpstreamError> {
         connector().close(&convert::caller(caller)).await.map_err(convert::error)
     }
+}
+
+fn when(abandoned: FutureReader<bool>) -> Abandoned {
+    use connector_core::Interest::{Cancelled, Ended};
+    Abandoned::when(async move { if abandoned.await { Cancelled } else { Ended } })
+}
+
+fn stream(connector: Rc<Connector<GuestPorts>>, source: impl Source + 'static) -> StreamReader<Event> {
+    let (writer, reader) = wit_stream::new();
+    wit_bindgen::spawn(pump(connector, source, writer));
+    reader
 }
 
 /// Hand the messages on, each when the one before was taken: what the reader does not take stays with the upstream.
@@ -68,23 +84,19 @@ impl Guest for Component {
 /// wit-bindgen does not keep it from happening (0.57.1 notes the end of the reader only where the same write was taken).
 /// Here it cannot: each message is written once, and whatever is not taken, or is cut off because the call was abandoned,
 /// leaves this function without another use of `writer`.
-async fn pump(
-    connector: Rc<Connector<GuestPorts>>,
-    mut messages: Messages<GuestBody>,
-    mut writer: StreamWriter<Event>,
-) {
-    while let Some(event) = messages.next(&connector).await {
+async fn pump(connector: Rc<Connector<GuestPorts>>, mut source: impl Source, mut writer: StreamWriter<Event>) {
+    while let Some(event) = source.next(&connector).await {
         let taken = {
             let writing = pin!(writer.write_one(convert::event(event)));
-            match select(writing, pin!(messages.abandoned())).await {
+            match select(writing, pin!(source.abandoned())).await {
                 Either::Left((refused, _)) => refused.is_none(),
                 Either::Right(((), _)) => false,
             }
         };
         if !taken {
-            return messages.give_up(&connector).await;
+            return source.give_up(&connector).await;
         }
     }
     drop(writer);
-    messages.into_tail().drain(&connector).await;
+    source.end(&connector).await;
 }

@@ -2,7 +2,7 @@
 
 use crate::bindings::mcp_edge::oauth::tokens::{Principal as WitPrincipal, TokenError};
 use crate::bindings::mcp_edge::session::endpoint::{Context, Facts as WitFacts};
-use router_core::{Facts, Head, Principal, Refusal};
+use router_core::{Choice, Facts, Head, Principal, Refusal};
 use shared_guest::http;
 use wasip3::http::types::Request;
 use wasip3::wit_future;
@@ -40,7 +40,7 @@ pub fn refusal(error: TokenError) -> Refusal {
     }
 }
 
-pub fn context(request_id: &str, principal: &Principal) -> Context {
+pub fn context(request_id: &str, principal: &Principal, choice: Choice) -> Context {
     Context {
         request_id: request_id.into(),
         user_hash: principal.user_hash.clone(),
@@ -48,6 +48,10 @@ pub fn context(request_id: &str, principal: &Principal) -> Context {
         scopes: principal.scopes.clone(),
         roles: principal.roles.clone(),
         tenant: principal.tenant.clone(),
+        project: choice.project,
+        region: choice.region,
+        features: choice.features,
+        tool_search: choice.tool_search,
     }
 }
 

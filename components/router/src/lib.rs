@@ -8,7 +8,7 @@ mod pump;
 use bindings::mcp_edge::oauth::{endpoints, tokens};
 use bindings::mcp_edge::session::endpoint;
 use forward::Exchange;
-use router_core::{Answer, Authorized, Door, Head, Route};
+use router_core::{Answer, Authorized, Choice, Door, Head, Route};
 use shared_guest::{GuestConfig, GuestStore, GuestTime};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -39,7 +39,7 @@ async fn serve(door: &Door, head: &Head, request: Request, exchange: &mut Exchan
     if let Some(answer) = door.answer(route) {
         return Err(answer);
     }
-    if route != Route::Mcp {
+    if !Door::needs_token(route) {
         let failed = |code: ErrorCode| Door::failed(Some(route), format!("oauth: {code:?}"));
         return endpoints::handle(request).await.map_err(failed);
     }
@@ -48,11 +48,17 @@ async fn serve(door: &Door, head: &Head, request: Request, exchange: &mut Exchan
     })?;
     exchange.line().set_principal(authorized.principal());
     door.admit(route, head, &authorized, &store, &GuestTime)?;
-    to_session(request, &authorized, exchange).await
+    let choice = Choice::read(head, &authorized)?;
+    to_session(request, &authorized, choice, exchange).await
 }
 
-async fn to_session(request: Request, who: &Authorized, exchange: &mut Exchange) -> Result<Response, Answer> {
-    let context = convert::context(exchange.request_id(), who.principal());
+async fn to_session(
+    request: Request,
+    who: &Authorized,
+    choice: Choice,
+    exchange: &mut Exchange,
+) -> Result<Response, Answer> {
+    let context = convert::context(exchange.request_id(), who.principal(), choice);
     match endpoint::handle(convert::without_credentials(request), context).await {
         Ok(answer) => {
             exchange.line().facts = convert::facts(answer.facts);

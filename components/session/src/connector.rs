@@ -3,7 +3,9 @@
 use crate::bindings::mcp_edge::upstreams::upstreams as wit;
 use crate::bindings::wit_future;
 use crate::convert;
-use session_core::{Call, Caller, Description, Event, HangUp, MessageStream, Reply, UpstreamError, Upstreams};
+use session_core::{
+    Call, Caller, Description, Event, HangUp, Interest, MessageStream, Reply, UpstreamError, Upstreams,
+};
 use wit_bindgen::{FutureWriter, StreamReader};
 
 /// The component behind this one.
@@ -42,6 +44,16 @@ impl Upstreams for Connector {
             Ok(wit::Reply::Messages(stream)) => Ok(Reply::Messages(Messages { _abandoned: writer, stream })),
             Err(error) => Err(convert::upstream_error(error)),
         }
+    }
+
+    async fn listen(&self, interest: Interest, caller: &Caller) -> Result<Option<Messages>, UpstreamError> {
+        // Nothing of the client's is running, so there is nothing to cancel.
+        let (writer, abandoned) = wit_future::new(|| false);
+        let Interest { upstream, after, notifications } = interest;
+        let interest = wit::Interest { upstream, after, notifications };
+        let stream = wit::listen(interest, convert::caller(caller), abandoned).await;
+        let stream = stream.map_err(convert::upstream_error)?;
+        Ok(stream.map(|stream| Messages { _abandoned: writer, stream }))
     }
 
     async fn close(&self, caller: &Caller) -> Result<(), UpstreamError> {

@@ -2,7 +2,6 @@
 
 use crate::bindings::exports::mcp_edge::session::endpoint as wit;
 use crate::bindings::mcp_edge::upstreams::upstreams as up;
-use crate::connector::Connector;
 use session_core::{Answer, AnswerBody, Caller, Context, Description, Event, Facts, Sink, Streaming, UpstreamError};
 use shared_guest::{GuestTime, http};
 use wasip3::http::types::{ErrorCode, Response};
@@ -10,10 +9,22 @@ use wasip3::{wit_future, wit_stream};
 use wit_bindgen::{FutureReader, StreamResult, StreamWriter};
 
 pub fn context(context: wit::Context) -> Context {
-    Context { request_id: context.request_id, user_hash: context.user_hash, client_id: context.client_id }
+    let wit::Context {
+        request_id,
+        user_hash,
+        client_id,
+        scopes,
+        roles,
+        tenant,
+        project,
+        region,
+        features,
+        tool_search,
+    } = context;
+    Context { request_id, user_hash, client_id, scopes, roles, tenant, project, region, features, tool_search }
 }
 
-pub fn answer(answer: Answer<Connector>) -> wit::Answer {
+pub fn answer(answer: Answer) -> wit::Answer {
     let Answer { status, headers, body, facts: known } = answer;
     let response = match body {
         AnswerBody::Empty => http::respond(status, &headers, Vec::new()),
@@ -23,7 +34,7 @@ pub fn answer(answer: Answer<Connector>) -> wit::Answer {
     wit::Answer { response, facts: facts(known) }
 }
 
-fn stream(status: u16, headers: &[(String, Vec<u8>)], streaming: Streaming<Connector>) -> Response {
+fn stream(status: u16, headers: &[(String, Vec<u8>)], streaming: Streaming) -> Response {
     let (writer, reader) = wit_stream::new();
     let (_, trailers) = wit_future::new(|| Ok(None));
     let (response, transmitted) = Response::new(http::fields(headers), Some(reader), trailers);
@@ -90,6 +101,7 @@ pub fn description(description: up::Description) -> Description {
 pub fn event(event: up::Event) -> Event {
     match event {
         up::Event::Message(message) => Event::Message { data: message.data, event_id: message.event_id },
+        up::Event::Reached(position) => Event::Reached { event_id: position.event_id, retry: position.retry },
         up::Event::Failed(error) => Event::Failed(upstream_error(error)),
     }
 }

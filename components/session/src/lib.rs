@@ -6,6 +6,7 @@ mod convert;
 
 use bindings::exports::mcp_edge::session::endpoint::{Answer, Context, ErrorCode, Guest, Request};
 use connector::Connector;
+use futures::future::LocalBoxFuture;
 use session_core::{HttpRequest, MAX_BODY, Ports, Settings};
 use shared_guest::http::{self, BodyError};
 use shared_guest::{GuestConfig, GuestRandom, GuestStore, GuestTime};
@@ -18,6 +19,8 @@ struct Component;
 impl Guest for Component {
     async fn handle(request: Request, context: Context) -> Result<Answer, ErrorCode> {
         let method = http::method_name(&request.get_method());
+        let path = request.get_path_with_query().unwrap_or_default();
+        let path = path.split('?').next().unwrap_or_default().to_owned();
         let headers = http::headers(&request.get_headers());
         let body = match http::read_body(request, MAX_BODY).await {
             Ok(body) => body,
@@ -28,15 +31,15 @@ impl Guest for Component {
             Ok(settings) => settings,
             Err(reason) => return Ok(convert::answer(session_core::misconfigured(&reason))),
         };
-        let request = HttpRequest { method, headers, body };
+        let request = HttpRequest { method, path, headers, body };
         let ports = GuestPorts::default();
         Ok(convert::answer(session_core::handle(&ports, &settings, &request, &convert::context(context)).await))
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct GuestPorts {
-    store: GuestStore,
+    store: Rc<GuestStore>,
 }
 
 impl Ports for GuestPorts {
@@ -45,13 +48,16 @@ impl Ports for GuestPorts {
         &Connector
     }
     fn store(&self) -> &impl Store {
-        &self.store
+        &*self.store
     }
     fn clock(&self) -> &impl Clock {
         &GuestTime
     }
     fn random(&self) -> &impl Random {
         &GuestRandom
+    }
+    fn spawn(&self, work: LocalBoxFuture<'static, ()>) {
+        wit_bindgen::spawn(work);
     }
 }
 

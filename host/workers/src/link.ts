@@ -52,13 +52,17 @@ function forward(component: () => Promise<Exports>, name: string, functions: str
 /** `upstreams` needs help where handles cross over: jco's stream and future objects only work inside the module they come
  * from. */
 function upstreams(connector: () => Promise<Exports>): Record<string, Call> {
-  const functions = forward(connector, UPSTREAMS, ["list", "status", "exchange", "close"]);
+  const functions = forward(connector, UPSTREAMS, ["list", "status", "exchange", "listen", "close"]);
   return {
     ...functions,
     async exchange(call, caller, abandoned) {
       // A real promise reads the future at once. Else a callee that never reads it leaves the caller's task waiting for ever.
       const reply = (await functions["exchange"]?.(call, caller, Promise.resolve(abandoned))) as Reply;
       return reply.tag === "messages" ? { tag: "messages", val: events(reply.val as GuestStream<unknown>) } : reply;
+    },
+    async listen(interest, caller, abandoned) {
+      const stream = await functions["listen"]?.(interest, caller, Promise.resolve(abandoned));
+      return stream ? events(stream as GuestStream<unknown>) : undefined;
     },
   };
 }

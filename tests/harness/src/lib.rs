@@ -11,6 +11,8 @@
 
 pub mod artefacts;
 pub mod browser;
+pub mod conformance;
+pub mod converse;
 pub mod gateway;
 pub mod html;
 pub mod http;
@@ -19,6 +21,7 @@ pub mod mcp;
 pub mod oauth;
 pub mod process;
 pub mod programs;
+pub mod proxy;
 pub mod redis;
 pub mod scenarios;
 pub mod settings;

@@ -85,6 +85,13 @@ impl Upstream {
         Ok(())
     }
 
+    /// Start another one on the same port, with these options.
+    pub async fn become_another(&mut self, arguments: &[&str]) -> Result<()> {
+        self.stop().await?;
+        self.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        self.restart().await
+    }
+
     fn base(&self) -> &str {
         self.url.strip_suffix("/mcp").unwrap_or(&self.url)
     }

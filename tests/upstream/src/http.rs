@@ -1,10 +1,11 @@
-//! HTTP around rmcp: `/mcp`, `/stats`, `/requests`, `/signal/{name}`.
+//! HTTP around rmcp: `/mcp`, and for tests `GET /stats`, `GET /requests`, `POST /signal/{name}`, `POST /change/{list}`,
+//! `POST /touch` (a URI), `POST /say` (a text), `POST /ask` (a request), `POST /hang-up`.
 
 use crate::Options;
 use crate::content::Content;
 use crate::era::Era;
 use crate::server::Server;
-use crate::state::State;
+use crate::state::{Change, State};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body::Frame;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 type Body = BoxBody<Bytes, Infallible>;
 
@@ -96,8 +97,32 @@ impl<C: Content> App<C> {
                 self.state.signals.give(&path["/signal/".len()..]);
                 text(StatusCode::NO_CONTENT, "")
             }
+            (&Method::POST, "/hang-up") => {
+                self.state.hang_up.notify_waiters();
+                text(StatusCode::NO_CONTENT, "")
+            }
+            (&Method::POST, "/change/tools") => self.change(Change::Tools),
+            (&Method::POST, "/change/prompts") => self.change(Change::Prompts),
+            (&Method::POST, "/change/resources") => self.change(Change::Resources),
+            (&Method::POST, "/touch" | "/say" | "/ask") => {
+                let Ok(body) = Limited::new(request.into_body(), MAX_BODY).collect().await else {
+                    return text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or broke off\n");
+                };
+                let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+                match (path.as_str(), serde_json::from_str(&body)) {
+                    ("/touch", _) => self.change(Change::Resource(body)),
+                    ("/say", _) => self.change(Change::Said(body)),
+                    (_, Ok(request)) => self.change(Change::Asked(request)),
+                    (_, Err(_)) => text(StatusCode::BAD_REQUEST, "the body is a request: {\"method\":…}\n"),
+                }
+            }
             _ => text(StatusCode::NOT_FOUND, "the MCP endpoint is /mcp\n"),
         }
+    }
+
+    fn change(&self, change: Change) -> Response<Body> {
+        self.state.changed(change);
+        text(StatusCode::NO_CONTENT, "")
     }
 
     async fn mcp(&self, request: Request<Incoming>) -> Response<Body> {
@@ -112,6 +137,9 @@ impl<C: Content> App<C> {
             // What servers older than the revision answer.
             return text(StatusCode::BAD_REQUEST, "Bad Request: Unsupported MCP-Protocol-Version: 2026-07-28");
         }
+        if self.state.mute && parts.method == Method::GET {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "there is no stream\n");
+        }
         let closer = StreamCloser(CancellationToken::new());
         parts.extensions.insert(closer.clone());
         let response = self.mcp.handle(Request::from_parts(parts, Full::new(body))).await;
@@ -124,14 +152,24 @@ impl<C: Content> App<C> {
         }
         self.state.stats.stream_opened();
         let state = self.state.clone();
-        response.map(|inner| EventStream { inner, closed: Box::pin(closer.0.cancelled_owned()), state }.boxed())
+        let hang_up = {
+            let state = state.clone();
+            async move { state.hang_up.notified().await }
+        };
+        let closed = async move {
+            tokio::select! {
+                () = closer.0.cancelled_owned() => {}
+                () = hang_up => {}
+            }
+        };
+        response.map(|inner| EventStream { inner, closed: Box::pin(closed), state }.boxed())
     }
 }
 
 /// An event stream that is counted and can be ended from inside.
 struct EventStream {
     inner: Body,
-    closed: Pin<Box<WaitForCancellationFutureOwned>>,
+    closed: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
     state: Arc<State>,
 }
 

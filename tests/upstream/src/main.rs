@@ -44,6 +44,9 @@ pub(crate) struct Options {
     /// Longest list before it continues on another page; 0 is no limit.
     #[arg(long, default_value_t = 0)]
     page: usize,
+    /// Say nothing outside of calls: no GET stream, no subscriptions.
+    #[arg(long)]
+    mute: bool,
     /// Keep the last requests for `GET /requests`.
     #[arg(long)]
     record: bool,

@@ -9,10 +9,10 @@ use crate::turn::Turn;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult,
     GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel, PaginatedRequestParams,
-    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ResourceUpdatedNotificationParam, ServerConfig,
-    SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
-    UpdateTaskParams,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel, LoggingMessageNotificationParam,
+    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    ResourceUpdatedNotificationParam, ServerConfig, ServerRequest, SetLevelRequestParams, SubscribeRequestParams,
+    SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -193,7 +193,7 @@ impl<C: Content> ServerHandler for Server<C> {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(requested.clone())
+        (!self.state.mute).then(|| requested.clone())
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<()> {
@@ -210,7 +210,7 @@ impl<C: Content> ServerHandler for Server<C> {
                 Ok(Change::Prompts) => sink.notify_prompt_list_changed().await,
                 Ok(Change::Resources) => sink.notify_resource_list_changed().await,
                 Ok(Change::Resource(uri)) => sink.notify_resource_updated(uri).await,
-                Err(RecvError::Lagged(_)) => continue,
+                Ok(Change::Said(_) | Change::Asked(_)) | Err(RecvError::Lagged(_)) => continue,
                 Err(RecvError::Closed) => return Ok(()),
             };
         }
@@ -244,10 +244,28 @@ async fn tell_session(state: Arc<State>, peer: Peer<RoleServer>, subscriptions: 
                 }
                 peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await
             }
+            Ok(Change::Said(text)) => {
+                let message = LoggingMessageNotificationParam::new(LoggingLevel::Info, text.into());
+                peer.notify_logging_message(message.with_logger("fixtures")).await
+            }
+            Ok(Change::Asked(request)) => {
+                tokio::spawn(ask(state.clone(), peer.clone(), request));
+                continue;
+            }
             Err(RecvError::Lagged(_)) => continue,
             Err(RecvError::Closed) => return,
         };
     }
+}
+
+/// Ask a client of the 2025 revisions something outside of calls.
+async fn ask(state: Arc<State>, peer: Peer<RoleServer>, request: Value) {
+    let answer = match typed::<ServerRequest>(request) {
+        Ok(request) => peer.send_request(request).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let answer = answer.and_then(|answer| serde_json::to_value(answer).map_err(|error| error.to_string()));
+    state.stats.answered(answer.unwrap_or_else(Value::from));
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@ use crate::signals::Signals;
 use crate::stats::Stats;
 use rmcp::model::RequestStateCodec;
 use rmcp::task_manager::TaskManager;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 /// How many changes a slow stream may lag behind.
 const CHANGES_KEPT: usize = 64;
@@ -25,6 +26,10 @@ pub enum Change {
     Resources,
     /// The contents of this resource.
     Resource(String),
+    /// Nothing, but this is said: a log message outside of calls (2025 revisions).
+    Said(String),
+    /// Nothing, but the client is asked this: a request outside of calls (2025 revisions).
+    Asked(Value),
 }
 
 /// Shared by all sessions.
@@ -33,8 +38,12 @@ pub struct State {
     pub era: Era,
     /// Longest page of a list; 0 is no limit.
     pub page: usize,
+    /// Whether nothing is ever said outside of calls.
+    pub mute: bool,
     /// Changes, for whoever listens.
     pub changes: broadcast::Sender<Change>,
+    /// Ends all event streams that are open.
+    pub hang_up: Notify,
     /// See [`Signals`].
     pub signals: Signals,
     /// See [`Stats`].
@@ -56,7 +65,9 @@ impl State {
         Self {
             era: options.era,
             page: options.page,
+            mute: options.mute,
             changes: broadcast::channel(CHANGES_KEPT).0,
+            hang_up: Notify::new(),
             signals: Signals::default(),
             stats: Stats::new(options.record),
             tasks: TaskManager::new(),

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, header};
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,6 +43,7 @@ struct Kept {
     methods: BTreeMap<String, u64>,
     last_headers: BTreeMap<String, String>,
     requests: VecDeque<Recorded>,
+    answers: Vec<Value>,
 }
 
 /// The answer of `GET /stats`.
@@ -55,6 +57,7 @@ pub struct Report {
     waiting: u64,
     cancelled: u64,
     last_headers: BTreeMap<String, String>,
+    answers: Vec<Value>,
 }
 
 impl Stats {
@@ -114,6 +117,11 @@ impl Stats {
         self.cancelled.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A client answered what it was asked outside of calls; or an error as a string.
+    pub fn answered(&self, answer: Value) {
+        self.kept().answers.push(answer);
+    }
+
     /// For `GET /stats`.
     pub fn report(&self, sessions: usize) -> Report {
         let kept = self.kept();
@@ -125,6 +133,7 @@ impl Stats {
             waiting: self.waiting.load(Ordering::Relaxed),
             cancelled: self.cancelled.load(Ordering::Relaxed),
             last_headers: kept.last_headers.clone(),
+            answers: kept.answers.clone(),
         }
     }
 

@@ -20,6 +20,17 @@ pub(crate) enum Link {
     Legacy(Box<Conversation>),
 }
 
+impl Link {
+    /// Whether it is the same session, or the modern way as before.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Modern(_), Self::Modern(_)) => true,
+            (Self::Legacy(a), Self::Legacy(b)) => a.session == b.session && a.since == b.since,
+            _ => false,
+        }
+    }
+}
+
 /// What came of trying one era.
 enum Attempt {
     /// It is spoken.

@@ -46,6 +46,15 @@ impl About {
         })
     }
 
+    /// The second of each pair whose capability, the first, says that its list may change.
+    pub(crate) fn lists_that_change(&self, lists: &[(&str, &'static str)]) -> Vec<&'static str> {
+        let Ok(capabilities) = Object::parse(self.capabilities.get()) else {
+            return Vec::new();
+        };
+        let changes = |name: &str| capabilities.object(name).is_some_and(|one| one.get("listChanged") == Some("true"));
+        lists.iter().filter(|(name, _)| changes(name)).map(|(_, method)| *method).collect()
+    }
+
     /// In the shape of the interface.
     pub(crate) fn describe(&self, revision: &str) -> Description {
         Description {

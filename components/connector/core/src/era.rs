@@ -155,7 +155,7 @@ impl<P: Ports> Connector<P> {
     pub(crate) async fn discover(&self, target: &Target) -> Result<Evidence, UpstreamError> {
         let text = format!(r#"{{"jsonrpc":"2.0","id":{DISCOVER_ID},"method":"server/discover"}}"#);
         let message = Message::parse(&text).map_err(|_| request::malformed())?;
-        let request = request::modern(target, &Caller::default(), Revision::NEWEST, &message)?;
+        let request = request::modern(target, &Caller::default(), Revision::NEWEST, &message, &[])?;
         judge(&self.ask(target, request, DISCOVER_ID).await?)
     }
 }

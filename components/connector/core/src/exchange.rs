@@ -3,7 +3,9 @@
 use crate::alias::Alias;
 use crate::connect::Link;
 use crate::conversation::FAREWELL;
+use crate::conversation_record::Conversation;
 use crate::era::is_modern_code;
+use crate::parameters::Page;
 use crate::race::{Abandoned, Interest, Stop, race};
 use crate::reply::{self, Outcome, Refusal};
 use crate::settings::Target;
@@ -47,6 +49,9 @@ impl<P: Ports> Connector<P> {
         }
         let mut first = true;
         loop {
+            if abandoned.now().await.is_some() {
+                return Err(not_sent());
+            }
             let alias = self.alias(&link, caller, &message);
             let renamed = alias.as_ref().map(|alias| alias.outward(&message)).transpose()?;
             let text = renamed.as_deref().unwrap_or(text);
@@ -56,12 +61,19 @@ impl<P: Ports> Connector<P> {
                 Some(text) => Cow::Owned(Message::parse(text).map_err(|_| request::malformed())?),
             };
             let request = match &link {
-                Link::Modern(revision) => request::modern(&target, caller, *revision, &sent)?,
+                Link::Modern(revision) => {
+                    let asking = self.mirrored(&target, caller, *revision, &sent);
+                    let mirrored = race(self.ports.clock(), None, &mut abandoned, asking).await;
+                    let mirrored = mirrored.map_err(|_| not_sent())?;
+                    request::modern(&target, caller, *revision, &sent, &mirrored)?
+                }
                 Link::Legacy(conversation) => request::legacy(&target, conversation, &sent, text)?,
             };
-            let restore = |data: Vec<u8>| match &alias {
-                None => data,
-                Some(alias) => {
+            let page = Page::of(&sent).filter(|_| matches!(link, Link::Modern(_)));
+            let restore = |data: Vec<u8>| match (&alias, &page) {
+                (None, None) => data,
+                (None, Some(page)) => self.listed(&target, page, data),
+                (Some(alias), _) => {
                     String::from_utf8(data).map_or_else(|e| e.into_bytes(), |text| alias.inward(text).into())
                 }
             };
@@ -72,9 +84,9 @@ impl<P: Ports> Connector<P> {
                 Outcome::Stream(pieces) => {
                     let id = sent.id().unwrap_or_default().to_owned();
                     let method = sent.method().unwrap_or_default().to_owned();
-                    let asked = Asked { id, alias, method, target: Rc::clone(&target), link, abandoned };
+                    let asked = Asked { id, alias, page, method, target: Rc::clone(&target), link, abandoned };
                     let mut messages = Messages::new(pieces, asked);
-                    return Ok(match messages.single(self.ports.clock()).await {
+                    return Ok(match messages.single(self).await {
                         Some(data) => Reply::Response { data, tail: messages.into_tail() },
                         None => Reply::Messages(Box::new(messages)),
                     });
@@ -93,7 +105,7 @@ impl<P: Ports> Connector<P> {
     }
 
     /// The conversation that a message is about; or the modern way, in which there is none.
-    fn conversing(&self, target: &Target, caller: &Caller) -> Result<Option<Link>, UpstreamError> {
+    pub(crate) fn conversing(&self, target: &Target, caller: &Caller) -> Result<Option<Link>, UpstreamError> {
         if let Some(link) = self.kept(target, caller)? {
             return Ok(Some(link));
         }
@@ -124,7 +136,7 @@ impl<P: Ports> Connector<P> {
             _ => None,
         };
         if abandoned.now().await.is_some() {
-            return Err(UpstreamError::TimedOut("nobody waited any more; nothing was sent".into()));
+            return Err(not_sent());
         }
         let clock = self.ports.clock();
         // The host has the same two limits; this one holds where it has none.
@@ -144,6 +156,11 @@ impl<P: Ports> Connector<P> {
             Ok(read) => read?,
             Err(stop) => Err(self.interrupted(target, link, id, stop).await),
         }
+    }
+
+    /// Answer a ping of an upstream. It asks for whoever speaks with it, and that is the gateway.
+    pub(crate) async fn pong(&self, target: &Target, conversation: &Conversation, id: &str) {
+        self.farewell(request::response(target, conversation, result_response(id, "{}"))).await;
     }
 
     async fn interrupted(&self, target: &Target, link: &Link, id: Option<&str>, stop: Stop) -> UpstreamError {
@@ -166,7 +183,7 @@ impl<P: Ports> Connector<P> {
     }
 
     /// Another way to send a message that was refused, if the refusal shows that what was kept of the upstream is wrong.
-    async fn another(
+    pub(crate) async fn another(
         &self,
         target: &Target,
         caller: &Caller,
@@ -198,6 +215,12 @@ impl<P: Ports> Connector<P> {
                 self.forget(target, caller, conversation)?;
                 self.connect(target, caller).await.map(Some)
             }
+            // The arguments in the headers are not what the upstream wants: the tool has changed.
+            Link::Modern(revision)
+                if message.method() == Some("tools/call") && refusal.code == Some(code::HEADER_MISMATCH) =>
+            {
+                Ok(self.relist(target, caller, *revision).await.then(|| link.clone()))
+            }
             Link::Modern(revision) if is_request && not_modern(refusal) => {
                 self.unlearn(target, Era::Modern)?;
                 match self.connect(target, caller).await? {
@@ -215,6 +238,10 @@ impl<P: Ports> Connector<P> {
 fn not_modern(refusal: &Refusal) -> bool {
     let silent = matches!(refusal.status, 400 | 404 | 405 | 406 | 415) && refusal.response.is_none();
     silent || refusal.code == Some(code::UNSUPPORTED_PROTOCOL_VERSION)
+}
+
+fn not_sent() -> UpstreamError {
+    UpstreamError::TimedOut("nobody waited any more; nothing was sent".into())
 }
 
 /// When a message is worth an upstream's while.

@@ -1,4 +1,4 @@
-//! Requests of the gateway itself: `server/discover` and `initialize`. Their answers are read whole.
+//! Requests of the gateway itself, like `server/discover` and `initialize`. Their answers are read whole.
 
 use crate::body::Pieces;
 use crate::race::{Abandoned, race};
@@ -28,12 +28,23 @@ pub(crate) struct Answer {
 impl<P: Ports> Connector<P> {
     /// Send a request with this id (JSON text) and read the answer.
     pub(crate) async fn ask(&self, target: &Target, request: Request, id: &str) -> Result<Answer, UpstreamError> {
+        self.ask_for(target, request, id, MAX_ANSWER).await
+    }
+
+    /// The same, for an answer of at most `cap` bytes.
+    pub(crate) async fn ask_for(
+        &self,
+        target: &Target,
+        request: Request,
+        id: &str,
+        cap: usize,
+    ) -> Result<Answer, UpstreamError> {
         let limit = CONNECT_TIMEOUT.saturating_add(target.timeout);
         let asking = async {
             let response = self.ports.http().send(request).await?;
             let own = |name: &str| response.header(name).map(str::to_owned);
             let (status, session, challenge) = (response.status, own(header::SESSION_ID), own("www-authenticate"));
-            let response = read(response, id).await?;
+            let response = read(response, id, cap).await?;
             Ok::<_, HttpError>(Answer { status, session, challenge, response })
         };
         match race(self.ports.clock(), Some(limit), &mut Abandoned::never(), asking).await {
@@ -44,16 +55,16 @@ impl<P: Ports> Connector<P> {
 }
 
 /// The JSON-RPC response in an HTTP response; `None` where there is something else in it.
-async fn read<B: Body + 'static>(response: Response<B>, id: &str) -> Result<Option<String>, HttpError> {
+async fn read<B: Body + 'static>(response: Response<B>, id: &str, cap: usize) -> Result<Option<String>, HttpError> {
     let content = content(&response);
     let mut pieces = Pieces::new(response.body);
     match content {
         Content::Json => {
-            let body = pieces.collect(MAX_ANSWER).await?;
+            let body = pieces.collect(cap).await?;
             Ok(body.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|text| answers(text, id)))
         }
         Content::Events => {
-            let mut parser = sse::Parser::new(MAX_ANSWER);
+            let mut parser = sse::Parser::new(cap);
             while let Some(piece) = pieces.next().await? {
                 let Ok(events) = parser.push(&piece) else { break };
                 if let Some(event) = events.into_iter().find(|event| answers(&event.data, id)) {

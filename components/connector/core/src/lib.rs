@@ -1,9 +1,11 @@
 //! MCP towards the upstream servers: which era each one speaks, its sessions, one message there and the answer back.
 //!
 //! All state that outlives a call is in the store (see `era` and `conversation` for the records), so any instance can
-//! serve any call. What an instance keeps besides is a cache of the parsed settings and of the eras.
+//! serve any call. What an instance keeps besides are caches of the parsed settings, of the eras and of
+//! the tools' parameters.
 
 mod alias;
+mod backoff;
 mod body;
 mod connect;
 mod conversation;
@@ -11,20 +13,26 @@ mod conversation_record;
 mod era;
 mod errors;
 mod exchange;
+mod feed;
 mod handshake;
+mod listen;
+mod open;
+mod parameters;
 mod race;
 mod reply;
 mod request;
 mod settings;
 mod status;
 mod stream;
+mod subscription;
 mod turn;
 mod types;
 
 pub use errors::UpstreamError;
+pub use listen::Listening;
 pub use race::{Abandoned, Interest};
 pub use stream::{Messages, Tail};
-pub use types::{Call, Caller, Description, Event, Reply};
+pub use types::{Call, Caller, Description, Event, Position, Reply, Subject};
 
 use shared_ports::{Body, Clock, Config, Http, Store};
 use std::cell::{Cell, RefCell};
@@ -64,6 +72,7 @@ pub struct Connector<P> {
     ports: P,
     settings: RefCell<settings::Cache>,
     eras: RefCell<era::Cache>,
+    parameters: RefCell<parameters::Cache>,
     turns: turn::Turns,
     /// Number of the next alias.
     aliases: Cell<u64>,
@@ -76,6 +85,7 @@ impl<P: Ports> Connector<P> {
             ports,
             settings: RefCell::default(),
             eras: RefCell::default(),
+            parameters: RefCell::default(),
             turns: turn::Turns::default(),
             aliases: Cell::default(),
         }

@@ -41,12 +41,14 @@ fn post(target: &Target, body: Vec<u8>) -> Request {
     request
 }
 
-/// A message to a modern upstream: everything it needs to know is in it.
+/// A message to a modern upstream: everything it needs to know is in it. `mirrored` are headers that repeat arguments,
+/// with their values not coded yet.
 pub(crate) fn modern(
     target: &Target,
     caller: &Caller,
     revision: Revision,
     message: &Message<'_>,
+    mirrored: &[(String, String)],
 ) -> Result<Request, UpstreamError> {
     let mut params = params(message)?;
     let mut fields = match params.get("_meta") {
@@ -72,6 +74,9 @@ pub(crate) fn modern(
         if let Some(name) = header::name_member(method).and_then(|member| params.string(member)) {
             set(header::NAME, header::encode(&name));
         }
+    }
+    for (name, value) in mirrored {
+        set(name, header::encode(value));
     }
     Ok(request)
 }
@@ -106,6 +111,23 @@ pub(crate) fn within(conversation: &Conversation, request: &mut Request) {
     if conversation.revision.as_str() >= Revision::V2025_06_18.as_str() {
         request.headers.push((header::PROTOCOL_VERSION.into(), conversation.revision.clone().into_bytes()));
     }
+}
+
+/// A response of the gateway's own.
+pub(crate) fn response(target: &Target, conversation: &Conversation, text: String) -> Request {
+    let mut request = post(target, text.into_bytes());
+    within(conversation, &mut request);
+    request
+}
+
+/// A GET for the stream of a conversation's session, or for the one that has this event, from there on.
+pub(crate) fn stream(target: &Target, conversation: &Conversation, after: Option<&str>) -> Request {
+    let mut request = bare(target, "GET", "text/event-stream");
+    within(conversation, &mut request);
+    if let Some(event_id) = after {
+        request.headers.push((header::LAST_EVENT_ID.into(), event_id.as_bytes().to_vec()));
+    }
+    request
 }
 
 /// `notifications/cancelled` for a request of ours (legacy "Cancellation"). `id` is JSON text.

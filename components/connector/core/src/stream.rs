@@ -1,35 +1,34 @@
-//! A reply in several messages: server-sent events, one at a time, never more in memory than came in one piece.
+//! A reply in several messages: server-sent events, the response being the last.
 
 use crate::alias::Alias;
+use crate::backoff::Backoff;
 use crate::body::Pieces;
 use crate::connect::Link;
 use crate::conversation::FAREWELL;
+use crate::feed::{End, Feed, Item};
+use crate::open::{NotOpen, Opened, refused};
+use crate::parameters::Page;
 use crate::race::{Abandoned, Interest, Stop, race};
-use crate::reply::{Content, content, invalid, same_id, too_large};
+use crate::reply::{invalid, same_id};
 use crate::settings::Target;
-use crate::{CONNECT_TIMEOUT, Connector, Event, MAX_MESSAGE, Ports, UpstreamError, request};
-use shared_mcp::{Message, header, sse};
-use shared_ports::{Body, Clock, Http};
-use std::collections::VecDeque;
+use crate::{Connector, Event, Ports, UpstreamError};
+use shared_mcp::Message;
+use shared_ports::{Body, Clock};
 use std::rc::Rc;
 use std::time::Duration;
-
-/// Most bytes of one event: a message and its field names.
-const MAX_EVENT: usize = MAX_MESSAGE + 1024;
 
 /// How long a stream is looked at before it is handed on as one. Many servers send every response as a stream of one
 /// event, right behind the head; those are handed on as what they are, a single response.
 const PEEK: Duration = Duration::from_millis(20);
 
-/// Wait before a broken stream is resumed, where the upstream named none, and the bounds of what it may name: a server
-/// must not make the gateway spin, nor hold a client's request open for ever.
-const RETRY: Duration = Duration::from_secs(1);
-const MIN_RETRY: Duration = Duration::from_millis(50);
-const MAX_RETRY: Duration = Duration::from_secs(300);
+/// How often a stream is resumed at the same event as soon as the upstream asks for it, and how long at all. Servers may
+/// close connections to be polled instead (2025-11-25), so one without news is no failure; one that never has any is.
+const MAX_POLLS: u32 = 20;
+const MAX_SILENCE: Duration = Duration::from_secs(600);
 
-/// How often a stream is resumed at the same event. Servers may close connections to be polled instead (2025-11-25), so
-/// one connection without news is no failure yet.
-const MAX_RESUMES: u32 = 20;
+/// How often in a row an upstream may be out of reach when a stream is to be resumed: half a minute, with the waits of
+/// [`Backoff`].
+const MAX_FAILURES: u32 = 5;
 
 /// Time and bytes for the rest of a response after the JSON-RPC response. Reading it to its end lets the connection be
 /// used again; a server that goes on sending has its connection closed.
@@ -38,23 +37,19 @@ const DRAIN_BYTES: usize = 64 * 1024;
 
 /// The messages of a reply, the response being the last.
 pub struct Messages<B> {
-    pieces: Pieces<B>,
-    parser: sse::Parser,
-    /// Events of the last piece that nobody took yet.
-    queue: VecDeque<sse::Event>,
-    /// What broke the stream behind the queue.
-    broken: Option<UpstreamError>,
+    feed: Feed<B>,
     /// Whether the response, or a failure, was handed on.
     done: bool,
-    last_event_id: Option<String>,
-    retry: Duration,
-    /// Connections in a row that began at the last event.
-    resumes: u32,
+    /// Connections in a row that brought nothing new, and when there was something.
+    polls: u32,
+    news: Option<Duration>,
+    backoff: Backoff,
     /// Longest silence; `None` where silence is normal.
     idle: Option<Duration>,
     /// The request's id as the upstream knows it, as JSON text.
     id: String,
     alias: Option<Alias>,
+    page: Option<Page>,
     target: Rc<Target>,
     link: Link,
     abandoned: Abandoned,
@@ -69,6 +64,8 @@ pub(crate) struct Asked {
     pub id: String,
     /// Where that is not the client's.
     pub alias: Option<Alias>,
+    /// The page of a modern upstream's list of tools, where it asks for one.
+    pub page: Option<Page>,
     /// Its method.
     pub method: String,
     /// Where it went.
@@ -84,17 +81,15 @@ impl<B: Body + 'static> Messages<B> {
         // A subscription is silent until something changes, which may take days.
         let idle = (asked.method != "subscriptions/listen").then_some(asked.target.timeout);
         Self {
-            pieces,
-            parser: sse::Parser::new(MAX_EVENT),
-            queue: VecDeque::new(),
-            broken: None,
+            feed: Feed::new(pieces, matches!(asked.link, Link::Legacy(_))),
             done: false,
-            last_event_id: None,
-            retry: RETRY,
-            resumes: 0,
+            polls: 0,
+            news: None,
+            backoff: Backoff::new(&asked.id),
             idle,
             id: asked.id,
             alias: asked.alias,
+            page: asked.page,
             target: asked.target,
             link: asked.link,
             abandoned: asked.abandoned,
@@ -102,44 +97,29 @@ impl<B: Body + 'static> Messages<B> {
     }
 
     /// The response, if it is the first message and comes at once.
-    pub(crate) async fn single(&mut self, clock: &impl Clock) -> Option<Vec<u8>> {
-        let start = clock.elapsed();
-        while self.queue.is_empty() && self.broken.is_none() {
-            let left = PEEK.checked_sub(clock.elapsed().saturating_sub(start))?;
-            match race(clock, Some(left), &mut self.abandoned, self.pieces.next()).await {
-                Ok(Ok(Some(piece))) => self.push(&piece),
-                // Ends and errors show again, or were not yet seen by anybody, when the stream is read.
-                Ok(Ok(None)) | Err(_) => return None,
-                Ok(Err(error)) => self.broken = Some(error.into()),
-            }
-        }
-        let event = self.queue.front()?;
-        if !matches!(self.sort(&event.data), Ok(Sort::Response)) {
+    pub(crate) async fn single<P: Ports<Body = B>>(&mut self, connector: &Connector<P>) -> Option<Vec<u8>> {
+        let first = self.feed.peek(connector.ports.clock(), PEEK, &mut self.abandoned).await?;
+        if !matches!(sort(first, &self.id), Ok(Sort::Response)) {
             return None;
         }
         self.done = true;
-        self.queue.pop_front().map(|event| self.restored(event.data))
+        self.feed.take_first().map(|data| self.restored(connector, data))
     }
 
     /// The next message, waiting for it if need be; `None` after the last one, and when the call was abandoned. To be
     /// awaited to its end, or dropped together with the stream.
     pub async fn next<P: Ports<Body = B>>(&mut self, connector: &Connector<P>) -> Option<Event> {
         while !self.done {
-            if let Some(event) = self.queue.pop_front() {
-                return Some(self.hand_on(event));
-            }
-            if let Some(error) = self.broken.take() {
-                return Some(self.fail(error));
-            }
             let clock = connector.ports.clock();
-            let end = match race(clock, self.idle, &mut self.abandoned, self.pieces.next()).await {
-                Ok(Ok(Some(piece))) => {
-                    self.push(&piece);
-                    continue;
-                }
-                Ok(Ok(None)) => invalid("the stream ended before the response"),
-                Ok(Err(error)) => error.into(),
-                Err(stop) => return self.stop(connector, stop).await,
+            let end = match self.feed.next(clock, self.idle, &mut self.abandoned).await {
+                Ok(Item::Reached(position)) => return Some(Event::Reached(position)),
+                Ok(Item::Data { data, event_id }) => match self.hand_on(connector, data, event_id).await {
+                    None => continue,
+                    event => return event,
+                },
+                Err(End::Broken(error)) => return Some(self.fail(error)),
+                Err(End::Stopped(stop)) => return self.stop(connector, stop).await,
+                Err(End::Over(error)) => error,
             };
             match self.resume(connector, end).await {
                 Ok(()) => {}
@@ -159,7 +139,7 @@ impl<B: Body + 'static> Messages<B> {
     /// later.
     pub async fn give_up<P: Ports<Body = B>>(mut self, connector: &Connector<P>) {
         if !self.done {
-            self.pieces = Pieces::ended();
+            self.feed.close();
             let clock = connector.ports.clock();
             let leaving = race(clock, Some(FAREWELL), &mut Abandoned::never(), self.abandoned.wait()).await;
             let interest = leaving.unwrap_or(Interest::Ended);
@@ -170,13 +150,13 @@ impl<B: Body + 'static> Messages<B> {
     /// What is left of the HTTP response.
     pub fn into_tail(self) -> Tail<B> {
         // A stream that failed has nothing in it worth waiting for, but then it has ended or is cut off by the limits.
-        Tail(self.done.then_some(self.pieces))
+        Tail(self.done.then(|| self.feed.into_pieces()))
     }
 
     async fn stop<P: Ports<Body = B>>(&mut self, connector: &Connector<P>, stop: Stop) -> Option<Event> {
         self.done = true;
         connector.withdraw(&self.target, &self.link, &self.id, stop).await;
-        self.pieces = Pieces::ended();
+        self.feed.close();
         match stop {
             Stop::Abandoned(_) => None,
             Stop::TimedOut => Some(Event::Failed(UpstreamError::TimedOut(format!(
@@ -186,57 +166,36 @@ impl<B: Body + 'static> Messages<B> {
         }
     }
 
-    fn push(&mut self, piece: &[u8]) {
-        match self.parser.push(piece) {
-            Err(sse::SseError::TooLarge(_)) => self.broken = Some(too_large()),
-            Err(_) => self.broken = Some(invalid("the stream is not UTF-8")),
-            Ok(events) => {
-                for event in events {
-                    if let Some(milliseconds) = event.retry {
-                        self.retry = Duration::from_millis(milliseconds).clamp(MIN_RETRY, MAX_RETRY);
-                    }
-                    if event.id.is_some() && event.id != self.last_event_id {
-                        self.last_event_id.clone_from(&event.id);
-                        self.resumes = 0;
-                    }
-                    // No data: a priming event. Other kinds of events are not MCP's.
-                    if !event.data.is_empty() && (event.event.is_empty() || event.event == "message") {
-                        self.queue.push_back(event);
-                    }
-                }
+    async fn hand_on<P: Ports<Body = B>>(
+        &mut self,
+        connector: &Connector<P>,
+        data: String,
+        event_id: Option<String>,
+    ) -> Option<Event> {
+        match (sort(&data, &self.id), &self.link) {
+            (Err(error), _) => return Some(self.fail(error)),
+            (Ok(Sort::Ping(id)), Link::Legacy(conversation)) => {
+                connector.pong(&self.target, conversation, &id).await;
+                return None;
             }
+            (Ok(Sort::Response), _) => self.done = true,
+            (Ok(Sort::Ping(_) | Sort::Before), _) => {}
         }
-    }
-
-    fn hand_on(&mut self, event: sse::Event) -> Event {
-        match self.sort(&event.data) {
-            Err(error) => return self.fail(error),
-            Ok(Sort::Response) => self.done = true,
-            Ok(Sort::Before) => {}
-        }
-        Event::Message { data: self.restored(event.data), event_id: event.id }
+        Some(Event::Message { data: self.restored(connector, data), event_id })
     }
 
     /// A message as the client gets it.
-    fn restored(&self, data: String) -> Vec<u8> {
-        match &self.alias {
-            None => data.into_bytes(),
-            Some(alias) => alias.inward(data).into_bytes(),
-        }
-    }
-
-    fn sort(&self, data: &str) -> Result<Sort, UpstreamError> {
-        match Message::parse(data) {
-            Ok(Message::Response { id: Some(id), .. }) if same_id(&id, &self.id) => Ok(Sort::Response),
-            Ok(Message::Response { .. }) => Err(invalid("a response to another request")),
-            Ok(_) => Ok(Sort::Before),
-            Err(_) => Err(invalid("an event that is not one JSON-RPC message")),
+    fn restored<P: Ports<Body = B>>(&self, connector: &Connector<P>, data: String) -> Vec<u8> {
+        match (&self.alias, &self.page) {
+            (Some(alias), _) => alias.inward(data).into_bytes(),
+            (None, Some(page)) if self.done => connector.listed(&self.target, page, data.into_bytes()),
+            (None, _) => data.into_bytes(),
         }
     }
 
     fn fail(&mut self, error: UpstreamError) -> Event {
         self.done = true;
-        self.pieces = Pieces::ended();
+        self.feed.close();
         Event::Failed(error)
     }
 
@@ -246,34 +205,61 @@ impl<B: Body + 'static> Messages<B> {
         let Link::Legacy(conversation) = &self.link else {
             return Err(Ended::Failed(end));
         };
-        let resumable = |id: &&String| !id.is_empty() && !id.chars().any(char::is_control);
-        let Some(event_id) = self.last_event_id.as_ref().filter(resumable).filter(|_| self.resumes < MAX_RESUMES)
-        else {
-            return Err(Ended::Failed(end));
-        };
-        self.resumes += 1;
         let clock = connector.ports.clock();
-        race(clock, None, &mut self.abandoned, clock.sleep(self.retry)).await.map_err(Ended::Stopped)?;
-        let mut request = request::bare(&self.target, "GET", "text/event-stream");
-        request::within(conversation, &mut request);
-        request.headers.push((header::LAST_EVENT_ID.into(), event_id.clone().into_bytes()));
-        let limit = CONNECT_TIMEOUT.saturating_add(self.target.timeout);
-        let sending = connector.ports.http().send(request);
-        let response = race(clock, Some(limit), &mut self.abandoned, sending).await.map_err(Ended::Stopped)?;
-        let response = response.map_err(|error| Ended::Failed(error.into()))?;
-        if response.status != 200 || content(&response) != Content::Events {
+        let mut failures = 0;
+        let news = self.feed.news();
+        let since = *self.news.get_or_insert_with(|| clock.elapsed());
+        if news {
+            self.polls = 0;
+            self.news = Some(clock.elapsed());
+            self.backoff.reset();
+        } else if clock.elapsed().saturating_sub(since) >= MAX_SILENCE {
             return Err(Ended::Failed(end));
         }
-        self.pieces = Pieces::new(response.body);
-        self.parser = sse::Parser::new(MAX_EVENT);
-        Ok(())
+        let Some(event_id) = self.feed.last_event_id().map(str::to_owned) else {
+            return Err(Ended::Failed(end));
+        };
+        loop {
+            let eager = failures == 0 && self.polls < MAX_POLLS;
+            let wait = if eager { self.feed.retry() } else { self.backoff.next(self.feed.retry()) };
+            self.polls = self.polls.saturating_add(1);
+            race(clock, None, &mut self.abandoned, clock.sleep(wait)).await.map_err(Ended::Stopped)?;
+            let after = Some(event_id.as_str());
+            match connector.open_stream(&self.target, conversation, after, true, &mut self.abandoned).await {
+                Ok(Ok(Opened::Stream { mut feed, .. })) => {
+                    feed.inherit(&self.feed);
+                    self.feed = *feed;
+                    return Ok(());
+                }
+                Ok(Err(refusal)) if matches!(refused(&refusal), NotOpen::Later(_)) && failures < MAX_FAILURES => {}
+                Err(NotOpen::Later(_)) if failures < MAX_FAILURES => {}
+                Err(NotOpen::Stopped) => {
+                    let interest = self.abandoned.now().await.unwrap_or(Interest::Ended);
+                    return Err(Ended::Stopped(Stop::Abandoned(interest)));
+                }
+                Ok(_) | Err(_) => return Err(Ended::Failed(end)),
+            }
+            failures += 1;
+        }
     }
 }
 
 /// Which message of a stream it is.
 enum Sort {
     Before,
+    /// A question of the upstream whether somebody is there, with its id.
+    Ping(String),
     Response,
+}
+
+fn sort(data: &str, id: &str) -> Result<Sort, UpstreamError> {
+    match Message::parse(data) {
+        Ok(Message::Response { id: Some(theirs), .. }) if same_id(&theirs, id) => Ok(Sort::Response),
+        Ok(Message::Response { .. }) => Err(invalid("a response to another request")),
+        Ok(Message::Request { id, method, .. }) if method == "ping" => Ok(Sort::Ping(id)),
+        Ok(_) => Ok(Sort::Before),
+        Err(_) => Err(invalid("an event that is not one JSON-RPC message")),
+    }
 }
 
 /// Why a stream was not resumed.

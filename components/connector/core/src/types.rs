@@ -33,8 +33,8 @@ impl Caller {
         (info.get("name").is_some() && info.get("version").is_some()).then_some(self.client_info.as_str())
     }
 
-    /// What the client can do, as far as it can do it for an upstream of this era: requests that an upstream makes of the
-    /// client (sampling, elicitation, roots) have another shape in each era, so they are not promised across eras.
+    /// What the client can do, in the shape of the upstream's era. What an upstream may ask of a client (elicitation,
+    /// sampling, roots) is promised across eras too: the session carries the questions and answers over.
     pub(crate) fn capabilities(&self, upstream: Era) -> String {
         let Ok(mut capabilities) = Object::parse(&self.client_capabilities) else {
             return "{}".into();
@@ -42,8 +42,12 @@ impl Caller {
         if upstream == self.era() {
             return self.client_capabilities.clone();
         }
-        for requested in ["elicitation", "roots", "sampling"] {
-            capabilities.remove(requested);
+        if upstream == Era::Modern {
+            // Tasks are an extension there, with other messages; and no client can tell that its roots changed.
+            capabilities.remove("tasks");
+            if capabilities.get("roots").is_some_and(|roots| roots.starts_with('{')) {
+                capabilities.set("roots", "{}");
+            }
         }
         capabilities.to_string()
     }
@@ -86,6 +90,26 @@ pub enum Reply<B> {
     Messages(Box<Messages<B>>),
 }
 
+/// What to listen to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Name of the upstream.
+    pub upstream: String,
+    /// The event id after which to go on.
+    pub after: Option<String>,
+    /// The `notifications` object of `subscriptions/listen`, as JSON text.
+    pub notifications: String,
+}
+
+/// Where a stream can be taken up again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The upstream's event id.
+    pub event_id: String,
+    /// How long it wants a client to wait before it comes again: milliseconds.
+    pub retry: Option<u32>,
+}
+
 /// One step of a stream of messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -96,6 +120,8 @@ pub enum Event {
         /// The upstream's event id, where it gave one.
         event_id: Option<String>,
     },
+    /// No message, but a place to take the stream up from.
+    Reached(Position),
     /// The stream broke before the response; nothing follows.
     Failed(UpstreamError),
 }

@@ -55,9 +55,17 @@ fn a_message_to_a_modern_upstream_is_complete_in_itself() {
 }
 
 #[test]
-fn a_legacy_client_on_a_modern_upstream_promises_only_what_can_be_bridged() {
-    let (text, _) = sent(CALL, &legacy_caller(), World::new(ONE, modern(any)));
-    assert!(text.contains(r#"clientCapabilities":{"x":{"y":18446744073709551616}}"#), "{text}");
+fn a_client_promises_what_it_can_do_in_the_shape_of_the_upstreams_era() {
+    let all = r#"{"roots":{"listChanged":true},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}},"tasks":{"cancel":{}},"x":18446744073709551616}"#;
+    let caller = Caller { client_capabilities: all.into(), ..legacy_caller() };
+    let (text, _) = sent(CALL, &caller, World::new(ONE, modern(any)));
+    let expected = r#"clientCapabilities":{"roots":{},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}},"x":18446744073709551616}}"#;
+    assert!(text.contains(expected), "{text}");
+    for broken in ["", "[]", "{"] {
+        let caller = Caller { client_capabilities: broken.into(), ..legacy_caller() };
+        let (text, _) = sent(CALL, &caller, World::new(ONE, modern(any)));
+        assert!(text.contains(r#"clientCapabilities":{}"#), "{text}");
+    }
 }
 
 #[test]

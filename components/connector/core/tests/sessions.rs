@@ -58,12 +58,12 @@ fn initialize_says_who_the_client_is_and_what_it_can_do() {
 }
 
 #[test]
-fn what_cannot_be_bridged_is_not_promised_and_a_nameless_client_is_the_gateway() {
+fn what_a_modern_client_can_do_is_promised_and_a_nameless_client_is_the_gateway() {
     let (world, _) = mortal();
     let caller = Caller { client_info: String::new(), ..modern_caller() };
     world.exchange(&world.instance(), CALL, &caller).unwrap();
     let params = body(&world.http.log.borrow()[1])["params"].clone();
-    assert_eq!(params["capabilities"].as_object().unwrap().keys().collect::<Vec<_>>(), ["x"]);
+    assert_eq!(params["capabilities"].as_object().unwrap().keys().collect::<Vec<_>>(), ["sampling", "x"]);
     assert_eq!(params["clientInfo"]["name"], value!("mcp-edge"));
 }
 

@@ -51,10 +51,12 @@ pub(crate) fn token(head: &Head) -> Result<&str, Refusal> {
     Ok(token)
 }
 
-/// The `WWW-Authenticate` value that tells a client where to log in.
-pub(crate) fn challenge(public_url: &PublicUrl, error: Option<(&str, &str)>) -> String {
-    let metadata =
-        format!(r#"Bearer resource_metadata="{public_url}/.well-known/oauth-protected-resource/mcp", scope="mcp""#);
+/// The `WWW-Authenticate` value that tells a client where to log in, and which scopes to ask for: all, of which the user
+/// may leave some out (MCP 2025-11-25, "Scope Selection Strategy"). A client that is told others gets none.
+pub(crate) fn challenge(public_url: &PublicUrl, scopes: &str, error: Option<(&str, &str)>) -> String {
+    let metadata = format!(
+        r#"Bearer resource_metadata="{public_url}/.well-known/oauth-protected-resource/mcp", scope="{scopes}""#
+    );
     match error {
         None => metadata,
         Some((code, text)) => format!(r#"{metadata}, error="{code}", error_description="{text}""#),

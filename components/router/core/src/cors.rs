@@ -27,7 +27,7 @@ pub(crate) fn sharing(route: Route) -> Sharing {
     match route {
         Route::Metadata => Sharing::Public,
         Route::Mcp | Route::Endpoints | Route::Clients => Sharing::Allowed,
-        Route::Health | Route::Front | Route::Pages => Sharing::Nobody,
+        Route::Health | Route::Front | Route::Pages | Route::Admin => Sharing::Nobody,
     }
 }
 

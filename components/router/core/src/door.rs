@@ -10,7 +10,8 @@ use crate::route::Route;
 use serde::Deserialize;
 use serde_json::json;
 use shared_ports::{Clock, Config, Store};
-use shared_settings::{Limits, PublicUrl, RouteLimits, SettingsError};
+use shared_settings::{Limits, PublicUrl, RouteLimits, ScopeSettings, Scopes, SettingsError};
+use std::collections::BTreeMap;
 
 /// Largest body of a request to the MCP endpoint, where the client says its size: base64 of a 3 MB picture fits, and a
 /// component with many such requests at once stays within its memory. The session holds bodies of unsaid size to the
@@ -34,10 +35,25 @@ pub struct RouterSettings {
     pub allowed_origins: Vec<String>,
 }
 
+/// What of the authorization server's settings is no secret.
+#[derive(Deserialize)]
+struct Sections {
+    #[serde(default)]
+    oauth: OAuth,
+}
+
+#[derive(Default, Deserialize)]
+struct OAuth {
+    #[serde(default)]
+    scopes: BTreeMap<String, ScopeSettings>,
+}
+
 /// The door of the gateway.
 #[derive(Debug, Clone)]
 pub struct Door {
     settings: RouterSettings,
+    /// The scopes that there are, separated by spaces.
+    scopes: String,
     /// The header that the host puts the client's address into, in lower case.
     address_header: Option<String>,
 }
@@ -59,7 +75,9 @@ impl Door {
     pub fn open(config: &impl Config) -> Result<Self, SettingsError> {
         let settings = shared_settings::read(config, &["publicUrl", "limits", "allowedOrigins"])?;
         let address_header = config.value("client_address_header")?.map(|name| name.to_ascii_lowercase());
-        Ok(Self { settings, address_header })
+        let Sections { oauth } = shared_settings::read_unexpanded(config, &["oauth"])?;
+        let scopes = Scopes::new(&oauth.scopes).names().collect::<Vec<_>>().join(" ");
+        Ok(Self { settings, scopes, address_header })
     }
 
     /// Everything before the bearer check. `Ok` names the route to take; `Err` is the answer.
@@ -81,7 +99,7 @@ impl Door {
         if !route.methods().contains(&head.method.as_str()) {
             let text = format!("This address takes {} only.", route.methods().join(", "));
             let answer = match route {
-                Route::Mcp => Answer::rpc_problem(405, &text, "method"),
+                Route::Mcp | Route::Admin => Answer::rpc_problem(405, &text, "method"),
                 _ => Answer::problem(405, "method_not_allowed", &text, "method"),
             };
             return Err(answer.with("allow", &route.methods().join(", ")));
@@ -124,6 +142,11 @@ impl Door {
         Ok(())
     }
 
+    /// Whether a route leads to the session, for users with a token only.
+    pub fn needs_token(route: Route) -> bool {
+        matches!(route, Route::Mcp | Route::Admin)
+    }
+
     /// Answers of the router's own routes; `None` for routes that lead to a component.
     pub fn answer(&self, route: Route) -> Option<Answer> {
         match route {
@@ -147,7 +170,7 @@ impl Door {
                         .with_body(text.into_bytes()),
                 )
             }
-            Route::Metadata | Route::Pages | Route::Endpoints | Route::Clients | Route::Mcp => None,
+            Route::Metadata | Route::Pages | Route::Endpoints | Route::Clients | Route::Mcp | Route::Admin => None,
         }
     }
 
@@ -171,7 +194,7 @@ impl Door {
     pub fn failed(route: Option<Route>, reason: impl Into<String>) -> Answer {
         const TEXT: &str = "The gateway cannot answer now. Try again in a few seconds.";
         let answer = match route {
-            Some(Route::Mcp) => Answer::rpc_problem(503, TEXT, reason),
+            Some(Route::Mcp | Route::Admin) => Answer::rpc_problem(503, TEXT, reason),
             _ => Answer::problem(503, "temporarily_unavailable", TEXT, reason),
         };
         answer.with("retry-after", "5")
@@ -194,14 +217,14 @@ impl Door {
 
     fn refuse(&self, route: Route, text: &str, reason: &str) -> Answer {
         match route {
-            Route::Mcp => Answer::rpc_problem(403, text, reason),
+            Route::Mcp | Route::Admin => Answer::rpc_problem(403, text, reason),
             _ => Answer::problem(403, "forbidden", text, reason),
         }
     }
 
     fn limits(&self, route: Route) -> Option<&RouteLimits> {
         match route {
-            Route::Mcp => Some(&self.settings.limits.mcp),
+            Route::Mcp | Route::Admin => Some(&self.settings.limits.mcp),
             Route::Pages | Route::Endpoints | Route::Clients => Some(&self.settings.limits.oauth),
             Route::Health | Route::Front | Route::Metadata => None,
         }
@@ -244,7 +267,7 @@ impl Door {
             _ => (401, "invalid_token"),
         };
         Answer::problem(status, code, "Log in first: see the WWW-Authenticate header.", reason)
-            .with("www-authenticate", &bearer::challenge(&self.settings.public_url, error))
+            .with("www-authenticate", &bearer::challenge(&self.settings.public_url, &self.scopes, error))
     }
 }
 
@@ -255,7 +278,7 @@ fn not_found(public_url: &PublicUrl) -> Answer {
 fn too_many(route: Route, retry_after: u64, reason: &str) -> Answer {
     let text = format!("Rate limit exceeded. Try again in {retry_after} seconds.");
     let answer = match route {
-        Route::Mcp => Answer::rpc_problem(429, &text, reason),
+        Route::Mcp | Route::Admin => Answer::rpc_problem(429, &text, reason),
         _ => Answer::problem(429, "too_many_requests", &text, reason),
     };
     answer.with("retry-after", &retry_after.to_string())

@@ -7,6 +7,8 @@ pub struct Head {
     pub method: String,
     /// The path as it came, without the query.
     pub path: String,
+    /// The query as it came; empty where there is none.
+    pub query: String,
     /// Host and port the client named, where the host of the component passes them on.
     pub authority: Option<String>,
     /// Names in lower case.
@@ -21,8 +23,8 @@ impl Head {
         authority: Option<String>,
         headers: Vec<(String, Vec<u8>)>,
     ) -> Self {
-        let path = path_with_query.split('?').next().unwrap_or_default().to_owned();
-        Self { method, path, authority, headers }
+        let (path, query) = path_with_query.split_once('?').unwrap_or((path_with_query, ""));
+        Self { method, path: path.to_owned(), query: query.to_owned(), authority, headers }
     }
 
     /// The values of a header that are text, in their order.

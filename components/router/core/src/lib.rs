@@ -5,6 +5,7 @@
 
 mod answer;
 mod bearer;
+mod choice;
 mod cors;
 mod door;
 mod head;
@@ -15,6 +16,7 @@ mod route;
 
 pub use answer::Answer;
 pub use bearer::{Principal, Refusal};
+pub use choice::Choice;
 pub use door::{Authorized, Door, RouterSettings};
 pub use head::Head;
 pub use line::{Facts, Line};

@@ -1,5 +1,7 @@
 //! The routes, as data.
 
+use shared_settings::is_word;
+
 /// Where a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
@@ -15,8 +17,10 @@ pub enum Route {
     Endpoints,
     /// The registrations of single clients, which these manage themselves (RFC 7592): to `oauth`.
     Clients,
-    /// The MCP endpoint: to `session`, with a bearer token only.
+    /// The MCP endpoint, and the same for one tenant or project: to `session`, with a bearer token only.
     Mcp,
+    /// What admins do: to `session`, with a bearer token only.
+    Admin,
 }
 
 /// How a row matches.
@@ -25,6 +29,8 @@ enum Match {
     Exact(&'static str),
     /// This path and all below it, on the borders of segments: `/mcp` is not `/mcpx`.
     Below(&'static str),
+    /// This path, and one or two words below it: `/mcp/{tenant}/{project}`.
+    Words(&'static str),
 }
 
 /// First match counts, so the longer ones come first.
@@ -41,7 +47,8 @@ const ROUTES: &[(Match, Route)] = &[
     (Match::Exact("/mcp/oauth/revoke"), Route::Endpoints),
     (Match::Exact("/mcp/oauth/introspect"), Route::Endpoints),
     (Match::Below("/mcp/oauth"), Route::Pages),
-    (Match::Exact("/mcp"), Route::Mcp),
+    (Match::Words("/mcp"), Route::Mcp),
+    (Match::Below("/admin/pins"), Route::Admin),
     (Match::Exact("/oauth/token"), Route::Endpoints),
     (Match::Exact("/oauth/register"), Route::Endpoints),
     (Match::Below("/oauth/register"), Route::Clients),
@@ -70,6 +77,7 @@ impl Route {
             Self::Endpoints => "oauth",
             Self::Clients => "oauth_clients",
             Self::Mcp => "mcp",
+            Self::Admin => "admin",
         }
     }
 
@@ -82,6 +90,7 @@ impl Route {
             Self::Endpoints => &["POST"],
             Self::Clients => &["GET", "HEAD", "PUT", "DELETE"],
             Self::Mcp => &["GET", "POST", "DELETE"],
+            Self::Admin => &["GET", "PUT"],
         }
     }
 }
@@ -90,9 +99,21 @@ impl Match {
     fn matches(&self, path: &str) -> bool {
         match self {
             Self::Exact(exact) => path == *exact || path.strip_suffix('/') == Some(exact),
+            Self::Words(above) => words(path, above).is_some(),
             Self::Below(above) => path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
         }
     }
+}
+
+/// The words of a path below this one, at most two.
+pub(crate) fn words<'a>(path: &'a str, above: &str) -> Option<Vec<&'a str>> {
+    let rest = path.strip_prefix(above)?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    if rest.is_empty() {
+        return Some(Vec::new());
+    }
+    let words: Vec<&str> = rest.strip_prefix('/')?.split('/').collect();
+    (words.len() <= 2 && words.iter().all(|word| is_word(word))).then_some(words)
 }
 
 #[cfg(test)]
@@ -108,7 +129,17 @@ mod tests {
             ("/mcp/", Some(Route::Mcp)),
             ("/mcp-tools", None),
             ("/mcpx", None),
-            ("/mcp/x", None),
+            ("/mcp/acme", Some(Route::Mcp)),
+            ("/mcp/acme/web-1/", Some(Route::Mcp)),
+            ("/mcp/acme/web/x", None),
+            ("/mcp//web", None),
+            ("/mcp/%61", None),
+            ("/mcp/.x", None),
+            ("/mcp/..", None),
+            ("/admin/pins", Some(Route::Admin)),
+            ("/admin/pins/demo", Some(Route::Admin)),
+            ("/admin", None),
+            ("/admin/pinsx", None),
             ("//mcp", None),
             ("/MCP", None),
             ("/%6dcp", None),

@@ -1,6 +1,6 @@
 //! The door as a whole: each case is a request and what becomes of it.
 
-use router_core::{Door, Head, Principal, Refusal, Route};
+use router_core::{Choice, Door, Head, Principal, Refusal, Route};
 use serde_json::{Value, json};
 use shared_ports::memory::{MemoryClock, MemoryConfig, MemoryStore};
 
@@ -38,6 +38,9 @@ fn each_route_takes_its_methods_only() {
         ("GET", "/.well-known/oauth-authorization-server", Ok(Route::Metadata)),
         ("POST", "/.well-known/oauth-authorization-server", Err(405)),
         ("POST", "/mcp?x=1", Ok(Route::Mcp)),
+        ("POST", "/mcp/acme/web", Ok(Route::Mcp)),
+        ("PUT", "/admin/pins/x", Ok(Route::Admin)),
+        ("POST", "/admin/pins/x", Err(405)),
         ("GET", "/mcp", Ok(Route::Mcp)),
         ("DELETE", "/mcp/", Ok(Route::Mcp)),
         ("PUT", "/mcp", Err(405)),
@@ -122,6 +125,35 @@ fn without_a_good_token_there_is_a_challenge() {
     assert!(value.unwrap().contains(r#"error="invalid_token""#));
     assert_eq!(challenge(&[("authorization", "Basic x")], Refusal::Missing).0, 400);
     assert_eq!(challenge(&[("authorization", "Bearer x")], Refusal::Unavailable("down".into())), (503, None));
+}
+
+#[test]
+fn the_challenge_names_the_scopes_of_the_settings() {
+    // The router has no business with the secret, which is not there for it.
+    let oauth = json!({
+        "clients": { "c": { "secret": "${NOT_SET}" } },
+        "scopes": { "write": { "meaning": "Write" }, "read": { "meaning": "Read" } },
+    });
+    let door = door(json!({ "publicUrl": "http://127.0.0.1:8787", "oauth": oauth }));
+    let answer = door.authorize(&head("POST", "/mcp", &[]), |_, _| Err(Refusal::Missing)).unwrap_err();
+    assert!(header(&answer.headers, "www-authenticate").unwrap().ends_with(r#"scope="read write""#));
+}
+
+#[test]
+fn the_address_says_what_is_wanted_of_whom() {
+    for (address, tenant, expected) in [
+        ("/mcp/acme/web?features=a&agent=1", Some("acme"), Ok((Some("web".to_owned()), vec!["a".to_owned()], true))),
+        ("/mcp", None, Ok((None, vec![], false))),
+        ("/mcp/acme/web", Some("other"), Err(403)),
+        ("/mcp/acme", None, Err(403)),
+        ("/mcp?region=a&region=b", None, Err(400)),
+    ] {
+        let head = head("POST", address, &[("authorization", "Bearer abc")]);
+        let principal = Principal { tenant: tenant.map(str::to_owned), ..Principal::default() };
+        let authorized = local().authorize(&head, |_, _| Ok(principal)).unwrap();
+        let choice = Choice::read(&head, &authorized).map_err(|answer| answer.status);
+        assert_eq!(choice.map(|choice| (choice.project, choice.features, choice.tool_search)), expected, "{address}");
+    }
 }
 
 #[test]

@@ -2,29 +2,28 @@
 
 use crate::errors::Refusal;
 use crate::stream::Streaming;
-use crate::upstreams::Upstreams;
 use shared_mcp::error_response;
 
 /// An HTTP response with its facts.
-pub struct Answer<U: Upstreams> {
+pub struct Answer {
     /// Status code.
     pub status: u16,
     /// Header names in lower case.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body.
-    pub body: AnswerBody<U>,
+    pub body: AnswerBody,
     /// For the log line.
     pub facts: Facts,
 }
 
 /// The body of an answer.
-pub enum AnswerBody<U: Upstreams> {
+pub enum AnswerBody {
     /// None.
     Empty,
     /// One JSON text.
     Whole(String),
     /// Server-sent events, to be driven by [`Streaming::run`].
-    Stream(Box<Streaming<U>>),
+    Stream(Box<Streaming>),
 }
 
 /// What is worth a column in the log line of a request.
@@ -53,13 +52,13 @@ pub(crate) fn column(text: &str) -> String {
 }
 
 /// An answer without its facts.
-pub(crate) struct Out<U: Upstreams> {
+pub(crate) struct Out {
     pub status: u16,
     pub headers: Vec<(String, Vec<u8>)>,
-    pub body: AnswerBody<U>,
+    pub body: AnswerBody,
 }
 
-impl<U: Upstreams> Out<U> {
+impl Out {
     /// A status alone.
     pub fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: AnswerBody::Empty }
@@ -71,21 +70,21 @@ impl<U: Upstreams> Out<U> {
     }
 
     /// Server-sent events. Proxies on the way must neither keep them nor collect them before they pass them on.
-    pub fn stream(streaming: Streaming<U>) -> Self {
+    pub fn stream(streaming: Streaming) -> Self {
         let headers = vec![
             header("content-type", "text/event-stream"),
-            header("cache-control", "no-cache"),
+            header("cache-control", "no-store, no-transform"),
             header("x-accel-buffering", "no"),
         ];
         Self { status: 200, headers, body: AnswerBody::Stream(Box::new(streaming)) }
     }
 
-    pub fn with_facts(self, facts: Facts) -> Answer<U> {
+    pub fn with_facts(self, facts: Facts) -> Answer {
         Answer { status: self.status, headers: self.headers, body: self.body, facts }
     }
 }
 
-impl<U: Upstreams> Answer<U> {
+impl Answer {
     /// The response to a request that is refused; `id` is the request's, where it is known.
     pub(crate) fn refuse(refusal: Refusal, id: Option<&str>, mut facts: Facts) -> Self {
         facts.error = Some(refusal.error.code);

@@ -3,21 +3,23 @@
 //! With exactly one upstream, methods that the gateway does not know go to it as they are: nothing else could be meant.
 //! With several, nothing says whom they are for, so they are refused.
 
+use crate::address::{self, Addressed, Resource};
 use crate::answer::{Facts, Out};
 use crate::catalogue;
 use crate::describe;
 use crate::errors::{self, Refusal, invalid_params};
+use crate::forward::{finished, forward, translation};
 use crate::gather::{Outcome, gather};
-use crate::modern;
-use crate::names::{Naming, Target};
-use crate::reply::{Finished, Translation};
-use crate::request::{Client, Ports, RpcRequest};
-use crate::stream::Streaming;
-use crate::upstreams::{Call, HangUp, Reply, Upstreams};
-use crate::uris::UriTarget;
+use crate::logging;
+use crate::request::{Client, HttpRequest, Ports, RpcRequest};
+use crate::search;
+use crate::session;
+use crate::subscribe;
+use crate::tasks;
+use crate::upstreams::{Call, Upstreams};
+use crate::view::{Kind, Naming};
 use futures::future::{Either, join_all, select};
-use serde_json::json;
-use shared_mcp::{Era, ErrorObject, Object, code, result_response};
+use shared_mcp::{Era, Object, result_response};
 use shared_ports::Clock;
 use std::future::Future;
 use std::pin::pin;
@@ -33,10 +35,6 @@ pub(crate) const LIST_DEADLINE: Duration = Duration::from_secs(10);
 /// Time for an upstream to take a notification: the client waits for its 202.
 pub(crate) const NOTIFY_DEADLINE: Duration = Duration::from_secs(5);
 
-/// An answer that takes longer becomes a stream, so that keep-alives can be sent before it, and a client that has gone
-/// is noticed.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// One request on its way through.
 pub(crate) struct Turn<'a, P: Ports> {
     pub ports: &'a P,
@@ -44,6 +42,10 @@ pub(crate) struct Turn<'a, P: Ports> {
     /// Set as soon as it is known who asks.
     pub client: Option<Client>,
     pub facts: &'a mut Facts,
+    /// The HTTP request.
+    pub request: &'a HttpRequest,
+    /// Silence on a stream after which a comment is sent.
+    pub keep_alive: Duration,
 }
 
 impl<P: Ports> Turn<'_, P> {
@@ -66,7 +68,7 @@ pub(crate) async fn within<T>(ports: &impl Ports, deadline: Duration, work: impl
 }
 
 /// Serve a request whose headers and session are in order.
-pub(crate) async fn serve<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out<P::Upstreams>, Refusal> {
+pub(crate) async fn serve<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
     let era = turn.client()?.revision.era();
     match (rpc.method.as_str(), era) {
         ("ping", Era::Legacy) => Ok(Out::json(200, result_response(&rpc.id, "{}"))),
@@ -75,76 +77,55 @@ pub(crate) async fn serve<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) 
             let result = describe::discover(&mut turn, &client).await;
             Ok(Out::json(200, result_response(&rpc.id, &result)))
         }
+        ("subscriptions/listen", Era::Modern) => subscribe::listen(turn, rpc).await,
         ("logging/setLevel", Era::Legacy) => set_level(turn, rpc).await,
+        ("tools/list", _) if turn.naming.tool_search => search::list(turn, &rpc),
         ("tools/list" | "prompts/list" | "resources/list" | "resources/templates/list", _) => {
             match turn.naming.only().map(str::to_owned) {
                 Some(only) => forward(turn, only, rpc.object.to_string(), rpc).await,
                 None => catalogue::list(turn, rpc).await,
             }
         }
-        ("tools/call" | "prompts/get", _) => named(turn, rpc).await,
+        ("tools/call", _) if turn.naming.tool_search => search::call(turn, rpc).await,
+        ("tools/call", _) => named(turn, rpc, Kind::Tool).await,
+        ("prompts/get", _) => named(turn, rpc, Kind::Prompt).await,
         ("resources/read" | "resources/subscribe" | "resources/unsubscribe", _) => resource(turn, rpc).await,
         ("completion/complete", _) => completion(turn, rpc).await,
-        _ => match turn.naming.only().map(str::to_owned) {
-            Some(only) => forward(turn, only, rpc.object.to_string(), rpc).await,
-            None => Err(errors::no_method(&rpc.method)),
+        (method, _) if method.starts_with("tasks/") => tasks::serve(turn, rpc).await,
+        (_, _) => match turn.naming.only().map(str::to_owned) {
+            // What the gateway does not know it cannot check. Tasks, above, are what was made by calls that it has checked.
+            Some(only) if !turn.naming.restricts(&only) => forward(turn, only, rpc.object.to_string(), rpc).await,
+            _ => Err(errors::no_method(&rpc.method)),
         },
     }
 }
 
 /// A call of a tool or prompt by name.
-async fn named<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out<P::Upstreams>, Refusal> {
-    let mut params = rpc.params();
-    let name = params.string("name").ok_or_else(|| invalid_params("`name` is missing."))?;
-    let list = if rpc.method == "tools/call" { "tools/list" } else { "prompts/list" };
-    let (upstream, inner) = original(&mut turn, list, &name).await?;
-    if inner == name {
-        return forward(turn, upstream, rpc.object.to_string(), rpc).await;
-    }
-    params.set_string("name", &inner);
-    let message = rpc.with_params(&params);
+pub(crate) async fn named<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>, kind: Kind) -> Result<Out, Refusal> {
+    let Addressed { upstream, message } = address::named(&mut turn, kind, &rpc).await?;
     forward(turn, upstream, message, rpc).await
 }
 
-/// The upstream that a name leads to, and the name there.
-async fn original<P: Ports>(turn: &mut Turn<'_, P>, list: &str, name: &str) -> Result<(String, String), Refusal> {
-    let naming = turn.naming.clone();
-    let what = if list == "tools/list" { "tool" } else { "prompt" };
-    match naming.inward(name) {
-        Some(Target::Name(upstream, inner)) => Ok((upstream.into(), inner.into())),
-        Some(Target::Shortened(upstream, inner)) => {
-            turn.facts.upstream = Some(upstream.into());
-            let found = catalogue::find_shortened(turn, list, upstream, name).await?;
-            Ok((upstream.into(), found.unwrap_or_else(|| inner.into())))
-        }
-        None => Err(invalid_params(format!("Unknown {what}: {}", crate::answer::column(name)))),
-    }
-}
-
 /// A request about a resource.
-async fn resource<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out<P::Upstreams>, Refusal> {
-    let mut params = rpc.params();
-    let uri = params.string("uri").ok_or_else(|| invalid_params("`uri` is missing."))?;
-    let naming = turn.naming.clone();
-    match naming.uri_inward(&uri) {
-        UriTarget::Upstream(upstream, inner) => {
-            if inner != uri {
-                params.set_string("uri", &inner);
-            }
-            let message = if inner == uri { rpc.object.to_string() } else { rpc.with_params(&params) };
-            forward(turn, upstream.into(), message, rpc).await
-        }
-        UriTarget::Anywhere => anywhere(turn, rpc, &uri).await,
-        UriTarget::Nowhere => Err(unknown_resource(&uri)),
+async fn resource<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
+    let uri = rpc.params().string("uri").ok_or_else(|| invalid_params("`uri` is missing."))?;
+    match address::resource(&turn, &rpc, &uri)? {
+        Resource::At(Addressed { upstream, message }) => forward(turn, upstream, message, rpc).await,
+        Resource::Anywhere(upstreams) => anywhere(turn, rpc, &uri, &upstreams).await,
     }
 }
 
-/// A request about a resource that any upstream may have: the first one that has it answers.
-async fn anywhere<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>, uri: &str) -> Result<Out<P::Upstreams>, Refusal> {
+/// A request about a resource that any of these upstreams may have: the first one that has it answers.
+async fn anywhere<P: Ports>(
+    turn: Turn<'_, P>,
+    rpc: RpcRequest<'_>,
+    uri: &str,
+    upstreams: &[String],
+) -> Result<Out, Refusal> {
     let caller = &turn.client()?.caller;
     let era = turn.client()?.revision.era();
     let mut failures = Vec::new();
-    for upstream in &turn.naming.upstreams {
+    for upstream in upstreams {
         let call = Call { upstream: upstream.clone(), message: rpc.object.to_string() };
         match gather(turn.ports, call, caller, era, LIST_DEADLINE).await {
             Ok(Outcome::Result(result)) => {
@@ -157,139 +138,55 @@ async fn anywhere<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>, uri: &str) -
             Err(error) => failures.push((upstream.clone(), error)),
         }
     }
-    if failures.len() == turn.naming.upstreams.len() && !failures.is_empty() {
+    if failures.len() == upstreams.len() {
         return Err(errors::all_down(&failures));
     }
-    Err(unknown_resource(uri))
-}
-
-fn unknown_resource(uri: &str) -> Refusal {
-    let error = ErrorObject::new(code::INVALID_PARAMS, "Unknown resource: list again what there is.");
-    Refusal::of(200, error.with_data(json!({ "uri": crate::answer::column(uri) })))
+    Err(errors::unknown_resource(uri))
 }
 
 /// A completion, for an argument of a prompt or of a resource template.
-async fn completion<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out<P::Upstreams>, Refusal> {
-    let mut params = rpc.params();
-    let reference = params.object("ref").ok_or_else(|| invalid_params("`ref` is missing."))?;
-    let mut changed = reference.clone();
-    let (upstream, member, inner) = match (reference.string("type").as_deref(), turn.naming.only().map(str::to_owned)) {
-        (Some("ref/prompt"), _) => {
-            let name = reference.string("name").ok_or_else(|| invalid_params("`ref.name` is missing."))?;
-            let (upstream, inner) = original(&mut turn, "prompts/list", &name).await?;
-            (upstream, "name", inner)
-        }
-        (Some("ref/resource"), _) => {
-            let uri = reference.string("uri").ok_or_else(|| invalid_params("`ref.uri` is missing."))?;
-            match turn.naming.uri_inward(&uri) {
-                UriTarget::Upstream(upstream, inner) => (upstream.to_owned(), "uri", inner.into_owned()),
-                UriTarget::Anywhere | UriTarget::Nowhere => return Err(unknown_resource(&uri)),
-            }
-        }
-        // A kind of reference that the gateway does not know is for the single upstream to know.
-        (_, Some(only)) => return forward(turn, only, rpc.object.to_string(), rpc).await,
-        (_, None) => return Err(invalid_params("`ref.type` must be `ref/prompt` or `ref/resource`.")),
-    };
-    changed.set_string(member, &inner);
-    let changed = changed.to_string();
-    params.set("ref", changed);
-    let message = rpc.with_params(&params);
+async fn completion<P: Ports>(mut turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
+    let Addressed { upstream, message } = address::completion(&mut turn, &rpc).await?;
     forward(turn, upstream, message, rpc).await
 }
 
-/// `logging/setLevel`: for every upstream that logs.
-async fn set_level<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out<P::Upstreams>, Refusal> {
-    if let Some(only) = turn.naming.only().map(str::to_owned) {
-        return forward(turn, only, rpc.object.to_string(), rpc).await;
-    }
-    let caller = &turn.client()?.caller;
-    let set = turn.naming.upstreams.iter().map(|upstream| {
-        let call = Call { upstream: upstream.clone(), message: rpc.object.to_string() };
-        async {
-            let description =
-                turn.within(STATUS_DEADLINE, turn.ports.upstreams().status(upstream, caller)).await?.ok()?;
-            let logs = Object::parse(&description.capabilities).ok()?.get("logging").is_some();
-            if !logs || description.era() != Era::Legacy {
-                return None;
-            }
-            match gather(turn.ports, call, caller, Era::Legacy, NOTIFY_DEADLINE).await {
-                Ok(Outcome::Result(_)) => Some(Ok(())),
-                Ok(Outcome::Error(error)) => Some(Err(error)),
-                // It is gone for now; its next session starts with its own level anyway.
-                Err(_) => None,
-            }
-        }
+/// `logging/setLevel`: for every upstream that logs. One of the modern era is told with each request, so the session keeps
+/// the level.
+async fn set_level<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
+    let client = turn.client()?.clone();
+    let asked = turn.naming.upstreams.iter().map(|upstream| async {
+        let status = turn.ports.upstreams().status(upstream, &client.caller);
+        let description = turn.within(STATUS_DEADLINE, status).await?.ok()?;
+        let logs = Object::parse(&description.capabilities).ok()?.get("logging").is_some();
+        logs.then(|| (upstream.clone(), description.era()))
     });
-    let results: Vec<_> = join_all(set).await.into_iter().flatten().collect();
-    if results.is_empty() {
+    let logging: Vec<(String, Era)> = join_all(asked).await.into_iter().flatten().collect();
+    if logging.is_empty() {
         return Err(errors::no_method(&rpc.method));
     }
-    if results.iter().any(Result::is_ok) {
-        return Ok(Out::json(200, result_response(&rpc.id, "{}")));
+    if let ([(only, Era::Legacy)], Some(_)) = (logging.as_slice(), turn.naming.only()) {
+        return forward(turn, only.clone(), rpc.object.to_string(), rpc).await;
     }
-    let error = results.into_iter().find_map(Result::err).unwrap_or_default();
-    Ok(Out::json(200, format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, rpc.id)))
-}
-
-fn translation<P: Ports>(turn: &Turn<'_, P>, upstream: &str, rpc: &RpcRequest<'_>) -> Result<Translation, Refusal> {
-    Ok(Translation {
-        era: turn.client()?.revision.era(),
-        naming: turn.naming.clone(),
-        upstream: upstream.into(),
-        id: rpc.id.clone(),
-        method: rpc.method.clone(),
-    })
-}
-
-/// Hand a request to an upstream, and its answer to the client: at once where it is there soon and in one piece, else
-/// as a stream. `message` is the request as the upstream gets it; its id is the client's.
-async fn forward<P: Ports>(
-    turn: Turn<'_, P>,
-    upstream: String,
-    message: String,
-    rpc: RpcRequest<'_>,
-) -> Result<Out<P::Upstreams>, Refusal> {
-    turn.facts.upstream = Some(upstream.clone());
-    let translation = translation(&turn, &upstream, &rpc)?;
-    let caller = turn.client()?.caller.clone();
-    let era = translation.era;
-    let hang_up = match era {
-        Era::Modern => HangUp::Cancel,
-        Era::Legacy => HangUp::LetRun,
-    };
-    let upstreams = turn.ports.upstreams().clone();
-    let call = Call { upstream: upstream.clone(), message };
-    let exchange = {
-        let (upstreams, caller) = (upstreams.clone(), caller.clone());
-        Box::pin(async move { upstreams.exchange(call, &caller, hang_up).await })
-    };
-    match select(exchange, pin!(turn.ports.clock().sleep(PATIENCE))).await {
-        Either::Left((Ok(Reply::Response(data)), _)) => {
-            let text = String::from_utf8(data).map_err(|_| "not UTF-8");
-            finished(text.and_then(|text| translation.response(text)), &upstream, era)
-        }
-        Either::Left((Ok(Reply::Messages(stream)), _)) => {
-            Ok(Out::stream(Streaming::started(upstreams, caller, translation, stream)))
-        }
-        Either::Left((Ok(Reply::Accepted), _)) => Err(invalid_reply(&upstream, "202 to a request")),
-        Either::Left((Err(error), _)) => Err(errors::upstream(&upstream, &error)),
-        Either::Right((_, exchange)) => Ok(Out::stream(Streaming::waiting(upstreams, caller, translation, exchange))),
+    let mut results: Vec<Result<(), String>> = Vec::new();
+    if logging.iter().any(|(_, era)| *era == Era::Modern) {
+        let level = rpc.params().string("level").filter(|level| logging::is_level(level));
+        let level = level.ok_or_else(|| invalid_params("`level` is missing or no level."))?;
+        session::set_level(turn.ports, &client, &level)?;
+        results.push(Ok(()));
     }
-}
-
-fn finished<U: Upstreams>(
-    finished: Result<Finished, &'static str>,
-    upstream: &str,
-    era: Era,
-) -> Result<Out<U>, Refusal> {
-    let finished = finished.map_err(|why| invalid_reply(upstream, why))?;
-    let status = match (finished.error, era) {
-        (Some(code), Era::Modern) => modern::status(code),
-        _ => 200,
-    };
-    Ok(Out::json(status, finished.text))
-}
-
-fn invalid_reply(upstream: &str, why: &str) -> Refusal {
-    errors::upstream(upstream, &crate::upstreams::UpstreamError::InvalidReply(why.into()))
+    let set = logging.iter().filter(|(_, era)| *era == Era::Legacy).map(|(upstream, _)| async {
+        let call = Call { upstream: upstream.clone(), message: rpc.object.to_string() };
+        match gather(turn.ports, call, &client.caller, Era::Legacy, NOTIFY_DEADLINE).await {
+            Ok(Outcome::Result(_)) => Some(Ok(())),
+            Ok(Outcome::Error(error)) => Some(Err(error)),
+            // It is gone for now; its next session starts with its own level anyway.
+            Err(_) => None,
+        }
+    });
+    results.extend(join_all(set).await.into_iter().flatten());
+    match results.into_iter().reduce(Result::or) {
+        None => Err(errors::no_method(&rpc.method)),
+        Some(Ok(())) => Ok(Out::json(200, result_response(&rpc.id, "{}"))),
+        Some(Err(error)) => Ok(Out::json(200, format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, rpc.id))),
+    }
 }

@@ -1,16 +1,14 @@
 //! The capabilities that the gateway declares: what the upstreams declare, as far as it gets through.
 //!
 //! - **One upstream of the client's era**: its object as it is, with whatever it may have that nobody knows yet, since
-//!   unknown methods go to it, too. Only what needs a stream of its own in the legacy era (`listChanged`, `subscribe`)
-//!   is taken out, as there is no GET stream.
-//! - **Several, or another era**: the features that the gateway knows how to route. Unknown and experimental ones and
-//!   tasks are left out: nothing says which upstream their methods belong to.
-//!   Logging is for upstreams of the client's era only: the two eras ask for it in different ways.
+//!   unknown methods go to it, too.
+//! - **Several, or another era**: the features that the gateway knows how to route. Unknown and experimental ones are left
+//!   out: nothing says which upstream their methods belong to. Tasks are for upstreams of the client's era.
 //! - **An upstream that cannot be used now** counts as one with tools: a client that is told there are none would not
 //!   ask again when it is back.
 
 use crate::upstreams::Description;
-use shared_mcp::{Era, Object, Revision};
+use shared_mcp::{Object, Revision};
 
 /// Capabilities that hold for the whole of a merged catalogue.
 const ROUTED: [&str; 5] = ["tools", "prompts", "resources", "completions", "logging"];
@@ -18,35 +16,55 @@ const ROUTED: [&str; 5] = ["tools", "prompts", "resources", "completions", "logg
 /// Extensions that are nothing but metadata of definitions and results.
 const PASSIVE_EXTENSIONS: [&str; 1] = ["io.modelcontextprotocol/ui"];
 
-/// Members of a capability that announce notifications on a stream of their own.
+/// The extension whose ids are routed; between upstreams and clients of one era, since the older form is another one.
+const TASKS: &str = "io.modelcontextprotocol/tasks";
+
+/// Members of a capability that announce notifications outside of requests.
 const ANNOUNCING: [&str; 2] = ["listChanged", "subscribe"];
 
-/// The `ServerCapabilities` for a client of this revision: JSON text.
-pub(crate) fn merge(client: Revision, upstreams: &[(String, Option<Description>)]) -> String {
+/// The `ServerCapabilities` for a client of this revision: JSON text. `single` says that the settings have no other
+/// upstreams than this one.
+pub(crate) fn merge(client: Revision, single: bool, upstreams: &[(String, Option<Description>)]) -> String {
     if let [(_, Some(only))] = upstreams
+        && single
         && only.era() == client.era()
         && let Ok(capabilities) = Object::parse(&only.capabilities)
     {
-        return match client.era() {
-            Era::Modern => capabilities.to_string(),
-            Era::Legacy => without_announcements(&capabilities).to_string(),
-        };
+        return capabilities.to_string();
     }
     let mut merged = Object::new();
     let mut extensions = Object::new();
     for (_, description) in upstreams {
         let Some(description) = description else {
-            merged.set("tools", "{}");
+            if merged.get("tools").is_none() {
+                merged.set("tools", "{}");
+            }
             continue;
         };
         let capabilities = Object::parse(&description.capabilities).unwrap_or_default();
         for name in ROUTED {
-            let reached = name != "logging" || description.era() == client.era();
-            if reached && capabilities.get(name).is_some() {
-                merged.set(name, "{}");
+            let Some(declared) = capabilities.get(name) else { continue };
+            let declared = Object::parse(declared).unwrap_or_default();
+            let mut capability = merged.get(name).and_then(|text| Object::parse(text).ok()).unwrap_or_default();
+            for member in ANNOUNCING.iter().filter(|member| declared.get(member) == Some("true")) {
+                capability.set(*member, "true");
             }
+            let capability = capability.to_string();
+            merged.set(name, capability);
         }
         let declared = capabilities.object("extensions").unwrap_or_default();
+        if description.era() == client.era()
+            && let Some(mut tasks) = capabilities.object("tasks")
+        {
+            // Their ids find the way back; a list of all would need pages across upstreams.
+            tasks.remove("list");
+            merged.set("tasks", tasks.to_string());
+        }
+        if description.era() == client.era()
+            && let Some(value) = declared.get(TASKS)
+        {
+            extensions.set(TASKS, value.to_owned());
+        }
         for name in PASSIVE_EXTENSIONS {
             if let Some(value) = declared.get(name) {
                 extensions.set(name, value.to_owned());
@@ -57,20 +75,6 @@ pub(crate) fn merge(client: Revision, upstreams: &[(String, Option<Description>)
         merged.set("extensions", extensions.to_string());
     }
     merged.to_string()
-}
-
-fn without_announcements<'a>(capabilities: &Object<'a>) -> Object<'a> {
-    let mut cleaned = capabilities.clone();
-    for name in ["tools", "prompts", "resources"] {
-        let Some(mut capability) = capabilities.object(name) else {
-            continue;
-        };
-        let found = ANNOUNCING.iter().filter(|member| capability.remove(member).is_some()).count();
-        if found > 0 {
-            cleaned.set(name, capability.to_string());
-        }
-    }
-    cleaned
 }
 
 #[cfg(test)]
@@ -90,7 +94,7 @@ mod tests {
                 ("demo".to_owned(), description)
             })
             .collect();
-        assert_eq!(merge(client, &upstreams), expected);
+        assert_eq!(merge(client, upstreams.len() == 1, &upstreams), expected);
     }
 
     #[test]
@@ -101,22 +105,32 @@ mod tests {
         let modern = Some(("2026-07-28", ALL));
 
         check(MODERN, &[modern], ALL);
-        check(
-            LEGACY,
-            &[legacy],
-            r#"{"x-new":{"a":1.0},"tools":{"y":2},"resources":{},"tasks":{},"extensions":{"io.modelcontextprotocol/ui":{"m":[1]},"io.modelcontextprotocol/tasks":{}}}"#,
-        );
-        let routed = r#"{"tools":{},"resources":{},"extensions":{"io.modelcontextprotocol/ui":{"m":[1]}}}"#;
+        check(LEGACY, &[legacy], ALL);
+        let routed = r#"{"tools":{"listChanged":true},"resources":{"subscribe":true},"extensions":{"io.modelcontextprotocol/ui":{"m":[1]}}}"#;
         check(MODERN, &[legacy], routed);
         check(LEGACY, &[modern], routed);
-        check(MODERN, &[modern, modern], routed);
+        check(
+            MODERN,
+            &[modern, modern],
+            r#"{"tools":{"listChanged":true},"resources":{"subscribe":true},"tasks":{},"extensions":{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{"m":[1]}}}"#,
+        );
         check(
             LEGACY,
             &[Some(("2025-11-25", r#"{"logging":{}}"#)), Some(("2025-06-18", r#"{"prompts":{}}"#))],
             r#"{"logging":{},"prompts":{}}"#,
         );
-        check(MODERN, &[Some(("2025-11-25", r#"{"logging":{},"tools":{}}"#))], r#"{"tools":{}}"#);
-        check(LEGACY, &[Some(("2026-07-28", r#"{"logging":{},"tools":{}}"#))], r#"{"tools":{}}"#);
+        check(MODERN, &[Some(("2025-11-25", r#"{"logging":{},"tools":{}}"#))], r#"{"tools":{},"logging":{}}"#);
+        check(LEGACY, &[Some(("2026-07-28", r#"{"logging":{},"tools":{}}"#))], r#"{"tools":{},"logging":{}}"#);
+        check(
+            LEGACY,
+            &[
+                None,
+                Some(("2026-07-28", r#"{"tools":{"listChanged":true}}"#)),
+                None,
+                Some(("2025-11-25", r#"{"tools":{}}"#)),
+            ],
+            r#"{"tools":{"listChanged":true}}"#,
+        );
         check(LEGACY, &[Some(("2024-11-05", r#"{"logging":{},"x":1}"#))], r#"{"logging":{},"x":1}"#);
         check(LEGACY, &[None, Some(("2025-11-25", r#"{"prompts":{}}"#))], r#"{"tools":{},"prompts":{}}"#);
         check(LEGACY, &[None], r#"{"tools":{}}"#);

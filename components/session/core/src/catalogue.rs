@@ -1,23 +1,26 @@
 //! Lists that are made of the lists of several upstreams.
 
 use crate::answer::Out;
-use crate::calls::{LIST_DEADLINE, Turn};
+use crate::calls::{LIST_DEADLINE, Turn, within};
+use crate::complete::complete;
+use crate::content::{elements, item_member};
 use crate::cursor::Positions;
 use crate::errors::{self, Refusal, invalid_params};
 use crate::gather::{Outcome, gather};
-use crate::reply::{Translation, complete, elements, item_member};
-use crate::request::{Ports, RpcRequest};
+use crate::mirrored;
+use crate::request::{Client, Ports, RpcRequest};
 use crate::upstreams::{Call, UpstreamError};
+use crate::view::Kind;
 use futures::future::join_all;
 use serde_json::Value;
 use shared_mcp::{Era, Object, code, result_response};
 use std::collections::BTreeMap;
 
 /// Member of a list's `_meta` that names the upstreams whose part is missing.
-const UNAVAILABLE: &str = "mcp-edge/unavailable";
+pub(crate) const UNAVAILABLE: &str = "mcp-edge/unavailable";
 
-/// Most pages of a list that are read to find a shortened name: an upstream that never comes to an end must not hold
-/// a call for ever.
+/// Most pages of a list that are read to find a definition: an upstream that never comes to an end must not hold a call
+/// for ever.
 const MAX_PAGES: usize = 50;
 
 /// One upstream's page of a list.
@@ -31,7 +34,7 @@ struct Page {
 
 /// A page of the merged list: the items of all upstreams that have more, in the order of their names. One upstream that
 /// cannot be used does not hide the others: its part is missing, and `_meta` says so.
-pub(crate) async fn list<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out<P::Upstreams>, Refusal> {
+pub(crate) async fn list<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Out, Refusal> {
     let client = turn.client()?;
     let era = client.revision.era();
     let positions = positions(&rpc, &turn.naming.upstreams)?;
@@ -45,16 +48,13 @@ pub(crate) async fn list<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Re
     let mut failures = Vec::new();
     let mut without = 0_usize;
     for (upstream, outcome) in join_all(asked).await {
-        let translation = Translation {
-            era,
-            naming: turn.naming.clone(),
-            upstream: upstream.clone(),
-            id: rpc.id.clone(),
-            method: rpc.method.clone(),
-        };
         match outcome.and_then(|outcome| page(outcome, &rpc.method)) {
             Ok(Some(page)) => {
-                merged.items.extend(page.items.iter().filter_map(|item| translation.item(item)));
+                if era == Era::Modern && rpc.method == "tools/list" {
+                    mirrored::note(turn.ports, &client.caller, &upstream, page.items.iter().map(String::as_str))?;
+                }
+                let shown = page.items.iter().filter_map(|item| turn.naming.definition(&rpc.method, &upstream, item));
+                merged.items.extend(shown);
                 merged.ttl = merged.ttl.min(Some(page.ttl.unwrap_or(0)));
                 cursors.extend(page.next.map(|cursor| (upstream, cursor)));
             }
@@ -147,20 +147,20 @@ fn result(method: &str, era: Era, merged: &Page, next: Option<&str>, missing: &[
     result.to_string()
 }
 
-/// The upstream's own name of a tool or prompt whose name was too long for the client; `None` if there is no such one.
-pub(crate) async fn find_shortened<P: Ports>(
-    turn: &Turn<'_, P>,
-    list: &str,
+/// Read an upstream's list of named things, page by page, until `stop` says so of a name and its definition.
+async fn walk(
+    ports: &impl Ports,
+    client: &Client,
     upstream: &str,
-    name: &str,
-) -> Result<Option<String>, Refusal> {
-    let client = turn.client()?;
+    list: &str,
+    mut stop: impl FnMut(String, &str) -> bool,
+) -> Result<(), UpstreamError> {
     let mut cursor: Option<String> = None;
     for number in 0..MAX_PAGES {
         // An id of the gateway's own: a client's may not be used twice.
         let mut request = Object::new();
         request.set_string("jsonrpc", "2.0");
-        request.set_string("id", &format!("mcp-edge:{}:{number}", client.caller.request_id));
+        request.set_string("id", &format!("mcp-edge:{}:{upstream}:{number}", client.caller.request_id));
         request.set_string("method", list);
         let mut params = Object::new();
         if let Some(cursor) = &cursor {
@@ -168,22 +168,58 @@ pub(crate) async fn find_shortened<P: Ports>(
         }
         request.set("params", params.to_string());
         let call = Call { upstream: upstream.into(), message: request.to_string() };
-        let outcome = gather(turn.ports, call, &client.caller, client.revision.era(), LIST_DEADLINE).await;
-        let page =
-            outcome.and_then(|outcome| page(outcome, list)).map_err(|error| errors::upstream(upstream, &error))?;
-        let Some(page) = page else {
-            return Ok(None);
+        let outcome = gather(ports, call, &client.caller, client.revision.era(), LIST_DEADLINE).await?;
+        let Some(page) = page(outcome, list)? else {
+            return Ok(());
         };
-        let names = page.items.iter().filter_map(|item| Object::parse(item).ok()?.string("name"));
-        for candidate in names {
-            if turn.naming.outward(upstream, &candidate) == name {
-                return Ok(Some(candidate));
+        for item in &page.items {
+            if let Some(name) = Object::parse(item).ok().and_then(|item| item.string("name"))
+                && stop(name, item)
+            {
+                return Ok(());
             }
         }
         cursor = page.next;
         if cursor.is_none() {
-            return Ok(None);
+            return Ok(());
         }
     }
-    Ok(None)
+    Ok(())
+}
+
+/// The tool or prompt that the client knows by a name: the upstream's own name, and its definition.
+pub(crate) async fn find<P: Ports>(
+    turn: &Turn<'_, P>,
+    kind: Kind,
+    upstream: &str,
+    outward: &str,
+) -> Result<Option<(String, String)>, Refusal> {
+    let mut found = None;
+    let stop = |name: String, text: &str| {
+        if turn.naming.outward(kind, upstream, &name).as_deref() != Some(outward) {
+            return false;
+        }
+        found = Some((name, text.to_owned()));
+        true
+    };
+    let walked = walk(turn.ports, turn.client()?, upstream, kind.list(), stop).await;
+    walked.map_err(|error| errors::upstream(upstream, &error))?;
+    Ok(found)
+}
+
+/// All there is in an upstream's list: own names and definitions.
+pub(crate) async fn all(
+    ports: &impl Ports,
+    client: &Client,
+    upstream: &str,
+    list: &str,
+) -> Result<Vec<(String, String)>, UpstreamError> {
+    let mut found = Vec::new();
+    let add = |name: String, text: &str| {
+        found.push((name, text.to_owned()));
+        false
+    };
+    let late = || Err(UpstreamError::TimedOut(format!("the list did not end within {LIST_DEADLINE:?}")));
+    within(ports, LIST_DEADLINE, walk(ports, client, upstream, list, add)).await.unwrap_or_else(late)?;
+    Ok(found)
 }

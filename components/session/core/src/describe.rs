@@ -2,8 +2,8 @@
 
 use crate::calls::{self, STATUS_DEADLINE, Turn};
 use crate::capabilities;
+use crate::complete;
 use crate::errors;
-use crate::reply;
 use crate::request::{Client, Ports};
 use crate::upstreams::{Description, UpstreamError, Upstreams};
 use futures::future::join_all;
@@ -21,7 +21,7 @@ pub(crate) async fn initialize<P: Ports>(turn: &mut Turn<'_, P>, client: &Client
     let upstreams = ask(turn, client).await;
     let mut result = Object::new();
     result.set_string("protocolVersion", client.revision.as_str());
-    result.set("capabilities", capabilities::merge(client.revision, &upstreams));
+    result.set("capabilities", capabilities::merge(client.revision, turn.naming.is_single(), &upstreams));
     result.set("serverInfo", GATEWAY_INFO);
     if let Some(text) = instructions(&upstreams) {
         result.set_string("instructions", &text);
@@ -35,11 +35,11 @@ pub(crate) async fn discover<P: Ports>(turn: &mut Turn<'_, P>, client: &Client) 
     let versions: Vec<&str> = Revision::ALL.iter().rev().map(|revision| revision.as_str()).collect();
     let mut result = Object::new();
     result.set("supportedVersions", serde_json::Value::from(versions).to_string());
-    result.set("capabilities", capabilities::merge(client.revision, &upstreams));
+    result.set("capabilities", capabilities::merge(client.revision, turn.naming.is_single(), &upstreams));
     if let Some(text) = instructions(&upstreams) {
         result.set_string("instructions", &text);
     }
-    reply::complete(&mut result, "server/discover");
+    complete::complete(&mut result, "server/discover");
     result.to_string()
 }
 

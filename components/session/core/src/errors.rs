@@ -71,6 +71,12 @@ pub(crate) fn invalid_params(message: impl Into<String>) -> Refusal {
     Refusal::new(200, code::INVALID_PARAMS, message)
 }
 
+/// No such resource, or one that may not be seen.
+pub(crate) fn unknown_resource(uri: &str) -> Refusal {
+    let error = ErrorObject::new(code::INVALID_PARAMS, "Unknown resource: list again what there is.");
+    Refusal::of(200, error.with_data(json!({ "uri": crate::answer::column(uri) })))
+}
+
 /// A revision that is not spoken, or not in this way (a legacy revision needs `initialize`, so it is no answer to
 /// itself).
 pub(crate) fn unsupported_version(requested: &str) -> Refusal {

@@ -49,6 +49,7 @@ async fn exchange(ports: &impl Ports, call: Call, caller: &Caller, era: Era) -> 
                     let _ = within(ports, NOTIFY_DEADLINE, answer).await;
                 }
             }
+            Some(Event::Reached { .. }) => {}
             Some(Event::Failed(error)) => return Err(error),
             None => return Err(invalid("the stream ended before the response")),
         }

@@ -60,6 +60,17 @@ pub(crate) fn check_accept(request: &HttpRequest) -> Result<(), Refusal> {
     Err(Refusal::new(406, code::INVALID_REQUEST, message))
 }
 
+/// The same for an answer that comes as events only.
+pub(crate) fn check_accept_events(request: &HttpRequest) -> Result<(), Refusal> {
+    let value = request.list("accept").unwrap_or_else(|| "*/*".into());
+    let mut ranges = value.split(',').filter_map(|range| range.split(';').next()).map(str::trim);
+    if ranges.any(|range| ["text/event-stream", "text/*", "*/*"].iter().any(|known| range.eq_ignore_ascii_case(known)))
+    {
+        return Ok(());
+    }
+    Err(Refusal::new(406, code::INVALID_REQUEST, "Send `Accept: text/event-stream`: the answer is a stream of events."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,12 @@
 //! | key | value |
 //! |---|---|
 //! | `user:{hash}:session:{id}` | [`crate::session::Record`] as JSON |
+//! | `user:{hash}:session:{id}:answer:{name}` | `?`, then the client's answer: see `ask` |
+//! | `user:{hash}:session:{id}:running:{digest}` | `1` while a long request runs, `0` when it was cancelled: see `cancel` |
+//! | `user:{hash}:session:{id}:subscriptions` | counter: see `subscriptions` |
+//! | `user:{hash}:session:{id}:subscription:{n}` | one step of it, as JSON |
+//! | `user:{hash}:session:call:{name}:…` | a parked call: see `park` |
+//! | `user:{hash}:session:mirrored:{upstream}` | arguments that headers repeat, as JSON: see `mirrored` |
 
 use shared_ports::Random;
 
@@ -16,6 +22,26 @@ impl UserKeys {
     /// separator and reach into another user's keys.
     pub fn new(user_hash: &str) -> Option<Self> {
         is_hex(user_hash).then(|| Self(user_hash.into()))
+    }
+
+    /// Where something of a parked call is kept.
+    pub fn call(&self, name: &str, what: &str) -> String {
+        format!("user:{}:session:call:{name}:{what}", self.0)
+    }
+
+    /// Where is kept which arguments of an upstream's tools are repeated in headers.
+    pub fn mirrored(&self, upstream: &str) -> String {
+        format!("user:{}:session:mirrored:{upstream}", self.0)
+    }
+
+    /// Where the answer to a question of the gateway is awaited.
+    pub fn answer(&self, session: &str, name: &str) -> String {
+        self.of(session, &format!("answer:{name}"))
+    }
+
+    /// Where something of a session is kept.
+    pub fn of(&self, session: &str, what: &str) -> String {
+        format!("user:{}:session:{session}:{what}", self.0)
     }
 
     /// Where a session is kept.
@@ -46,7 +72,8 @@ impl SessionId {
     }
 }
 
-fn is_hex(text: &str) -> bool {
+/// Whether a text is 32 lower-case hex digits.
+pub(crate) fn is_hex(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 

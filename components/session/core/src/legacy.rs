@@ -1,14 +1,18 @@
 //! Messages of the legacy era (2025-03-26 to 2025-11-25): `initialize` starts a session, everything else names it.
 
 use crate::answer::{Out, header};
+use crate::ask;
 use crate::calls::{self, NOTIFY_DEADLINE, Turn};
+use crate::cancel;
 use crate::classify::MODERN_ONLY;
 use crate::describe;
 use crate::errors::{self, Refusal, invalid_params};
 use crate::keys::SessionId;
 use crate::request::{Client, Context, HttpRequest, Ports, RpcRequest};
 use crate::session::{Session, caller};
+use crate::subscriptions::Subscriptions;
 use crate::tags;
+use crate::tasks;
 use crate::upstreams::{Call, HangUp, Upstreams};
 use futures::future::join_all;
 use shared_mcp::{Era, Message, Object, Revision, code, header as mcp_header, result_response};
@@ -19,19 +23,28 @@ const MAX_CLIENT: usize = 64 * 1024;
 
 /// Serve a message of the legacy era.
 pub(crate) async fn serve<P: Ports>(
-    mut turn: Turn<'_, P>,
+    turn: Turn<'_, P>,
     request: &HttpRequest,
     context: &Context,
     message: Message<'_>,
-) -> Result<Out<P::Upstreams>, Refusal> {
+) -> Result<Out, Refusal> {
     if let Message::Request { id, method, object, .. } = &message
         && method == "initialize"
     {
         let rpc = RpcRequest { id: id.clone(), method: method.clone(), object: object.clone() };
         return initialize(turn, context, &rpc).await;
     }
-    let session = named(turn.ports, request, context)?;
-    turn.facts.revision = Some(session.client.revision.as_str());
+    let client = named(turn.ports, request, context)?.client;
+    turn.facts.revision = Some(client.revision.as_str());
+    self::message(turn, client, message).await
+}
+
+/// Serve a message of a session.
+pub(crate) async fn message<P: Ports>(
+    mut turn: Turn<'_, P>,
+    client: Client,
+    message: Message<'_>,
+) -> Result<Out, Refusal> {
     match message {
         Message::Request { id, method, object, .. } => {
             let rpc = RpcRequest { id, method, object };
@@ -39,26 +52,24 @@ pub(crate) async fn serve<P: Ports>(
             if MODERN_ONLY.contains(&rpc.method.as_str()) {
                 return Err(errors::no_method(&rpc.method));
             }
-            turn.client = Some(session.client);
+            turn.client = Some(client);
             calls::serve(turn, rpc).await
         }
         Message::Notification { method, object, .. } => {
-            notify(&turn, &session.client, &method, &object).await;
+            notify(&turn, &client, &method, &object).await;
             Ok(Out::empty(202))
         }
-        Message::Response { id, object, .. } => respond(turn, &session.client, id.as_deref(), object).await,
+        Message::Response { id, object, .. } => respond(turn, &client, id.as_deref(), object).await,
         _ => Err(Refusal::new(400, code::INVALID_REQUEST, "The body is not a JSON-RPC message.")),
     }
 }
 
 /// DELETE: the client does not need the session any more.
-pub(crate) async fn end<P: Ports>(
-    ports: &P,
-    request: &HttpRequest,
-    context: &Context,
-) -> Result<Out<P::Upstreams>, Refusal> {
+pub(crate) async fn end<P: Ports>(ports: &P, request: &HttpRequest, context: &Context) -> Result<Out, Refusal> {
     let session = named(ports, request, context)?;
     session.delete(ports)?;
+    let cleared = Subscriptions::of(ports, &session.client.caller).and_then(|subscriptions| subscriptions.clear());
+    cleared.map_err(|error| errors::store(&error))?;
     // The session is over whether or not the upstreams hear of it; they end theirs when they have been idle.
     let close = ports.upstreams().close(&session.client.caller);
     let _ = calls::within(ports, NOTIFY_DEADLINE, close).await;
@@ -66,7 +77,7 @@ pub(crate) async fn end<P: Ports>(
 }
 
 /// The session that the request names.
-fn named(ports: &impl Ports, request: &HttpRequest, context: &Context) -> Result<Session, Refusal> {
+pub(crate) fn named(ports: &impl Ports, request: &HttpRequest, context: &Context) -> Result<Session, Refusal> {
     let Some(id) = request.header(mcp_header::SESSION_ID)? else {
         let message = "The header `Mcp-Session-Id` is missing: start a session with `initialize` first.";
         return Err(Refusal::new(400, code::INVALID_REQUEST, message));
@@ -74,11 +85,7 @@ fn named(ports: &impl Ports, request: &HttpRequest, context: &Context) -> Result
     Session::open(ports, context, id)
 }
 
-async fn initialize<P: Ports>(
-    mut turn: Turn<'_, P>,
-    context: &Context,
-    rpc: &RpcRequest<'_>,
-) -> Result<Out<P::Upstreams>, Refusal> {
+async fn initialize<P: Ports>(mut turn: Turn<'_, P>, context: &Context, rpc: &RpcRequest<'_>) -> Result<Out, Refusal> {
     let params = rpc.params();
     let wrong = |member: &str| invalid_params(format!("`{member}` is missing or not what it should be."));
     let requested = params.string("protocolVersion").ok_or_else(|| wrong("protocolVersion"))?;
@@ -93,7 +100,12 @@ async fn initialize<P: Ports>(
     let info = object("clientInfo")?;
     let capabilities = object("capabilities")?;
     let id = SessionId::random(turn.ports.random());
-    let client = Client { revision, caller: caller(context, &id, revision, &info, &capabilities) };
+    let client = Client {
+        revision,
+        client_id: context.client_id.clone(),
+        log_level: None,
+        caller: caller(context, &id, revision, &info, &capabilities),
+    };
     Session::create(turn.ports, context, &id, &client)?;
     turn.client = Some(client.clone());
     let result = describe::initialize(&mut turn, &client).await;
@@ -119,6 +131,15 @@ async fn notify<P: Ports>(turn: &Turn<'_, P>, client: &Client, method: &str, obj
     };
     match method {
         "notifications/initialized" => {}
+        "notifications/cancelled" => {
+            // Upstreams of the legacy era get the notification; those of the modern era see that nobody listens any more.
+            let params = object.object("params").unwrap_or_default();
+            if let Some(id) = params.get("requestId") {
+                let _ = cancel::cancel(turn.ports, client, id);
+            }
+            let text = object.to_string();
+            join_all(turn.naming.upstreams.iter().map(|upstream| exchange(upstream, text.clone()))).await;
+        }
         "notifications/progress" => {
             let mut params = object.object("params").unwrap_or_default();
             let token = params.get("progressToken").and_then(|token| tags::untag(token, &turn.naming.upstreams));
@@ -142,12 +163,19 @@ async fn respond<P: Ports>(
     client: &Client,
     id: Option<&str>,
     mut object: Object<'_>,
-) -> Result<Out<P::Upstreams>, Refusal> {
+) -> Result<Out, Refusal> {
+    if let Some(name) = id.and_then(ask::question) {
+        ask::deliver(turn.ports, client, &name, &object.to_string())?;
+        return Ok(Out::empty(202));
+    }
     let Some((upstream, id)) = id.and_then(|id| tags::untag(id, &turn.naming.upstreams)) else {
         let message = "The response's `id` is none that the gateway has given to a request.";
         return Err(Refusal::new(400, code::INVALID_REQUEST, message));
     };
     object.set("id", id);
+    if let Some(result) = object.get("result").and_then(|result| tasks::response_inward(&turn.naming, result)) {
+        object.set("result", result);
+    }
     let call = Call { upstream: upstream.clone(), message: object.to_string() };
     turn.facts.upstream = Some(upstream.clone());
     match turn.ports.upstreams().exchange(call, &client.caller, HangUp::LetRun).await {

@@ -27,7 +27,7 @@ pub(crate) async fn serve<P: Ports>(
     request: &HttpRequest,
     context: &Context,
     message: Message<'_>,
-) -> Result<Out<P::Upstreams>, Refusal> {
+) -> Result<Out, Refusal> {
     turn.facts.revision = Some(Revision::NEWEST.as_str());
     match message {
         Message::Request { id, method, object, .. } => {
@@ -98,7 +98,7 @@ fn check(request: &HttpRequest, context: &Context, rpc: &RpcRequest<'_>) -> Resu
     if meta.get(meta::CLIENT_INFO).is_some() && meta.object(meta::CLIENT_INFO).is_none() {
         return Err(missing(meta::CLIENT_INFO));
     }
-    Ok(Client { revision, caller: caller(context, meta) })
+    Ok(Client { revision, client_id: context.client_id.clone(), log_level: None, caller: caller(context, meta) })
 }
 
 fn check_method(request: &HttpRequest, method: &str) -> Result<(), Refusal> {
@@ -126,26 +126,32 @@ fn check_name(request: &HttpRequest, method: &str, params: &Object<'_>) -> Resul
 }
 
 /// A header that repeats something of the body; one that is unclear is no repetition.
-fn repeated<'r>(request: &'r HttpRequest, name: &str) -> Result<Option<&'r str>, Refusal> {
+pub(crate) fn repeated<'r>(request: &'r HttpRequest, name: &str) -> Result<Option<&'r str>, Refusal> {
     request.header(name).map_err(|_| mismatch(format!("The header `{name}` must be there once, as ASCII text.")))
 }
 
-fn mismatch(message: String) -> Refusal {
+pub(crate) fn mismatch(message: String) -> Refusal {
     Refusal::of(400, ErrorObject::new(code::HEADER_MISMATCH, column(&message)))
 }
 
-/// How a client without a session is named towards upstreams: all requests of a user through one OAuth client are one
-/// conversation with those upstreams that want sessions.
+/// How a client without a session is named towards upstreams: all requests of a user through one OAuth client that declare
+/// the same capabilities are one conversation with those upstreams that want sessions. An upstream learns at the start of a
+/// session what it may ask of the client, so clients that declare something else need another one.
 fn caller(context: &Context, meta: Object<'_>) -> Caller {
-    let digest = Sha256::digest(&context.client_id);
-    let conversation: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let capabilities = meta.get(meta::CLIENT_CAPABILITIES).unwrap_or("{}");
+    // Sorted, and without meaningless space.
+    let declared: serde_json::Value = serde_json::from_str(capabilities).unwrap_or_default();
+    let mut digest = Sha256::new();
+    digest.update(Sha256::digest(&context.client_id));
+    digest.update(declared.to_string());
+    let conversation: String = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     Caller {
         user_hash: context.user_hash.clone(),
         conversation: format!("client-{conversation}"),
         request_id: context.request_id.clone(),
         revision: Revision::NEWEST,
         client_info: meta.get(meta::CLIENT_INFO).unwrap_or(GATEWAY_INFO).into(),
-        client_capabilities: meta.get(meta::CLIENT_CAPABILITIES).unwrap_or("{}").into(),
+        client_capabilities: capabilities.into(),
     }
 }
 
@@ -247,11 +253,15 @@ mod tests {
 
     #[test]
     fn conversations_without_a_session_belong_to_the_client() {
-        let of = |client: &str| {
-            caller(&Context { client_id: client.into(), ..Context::default() }, Object::new()).conversation
+        let of = |client: &str, capabilities: &str| {
+            let meta = format!(r#"{{"{}":{capabilities}}}"#, meta::CLIENT_CAPABILITIES);
+            let context = Context { client_id: client.into(), ..Context::default() };
+            caller(&context, Object::parse(&meta).unwrap()).conversation
         };
-        assert_eq!(of("a"), of("a"));
-        assert_ne!(of("a"), of("b"));
-        assert!(of("https://client.example/metadata.json").len() <= 64);
+        assert_eq!(of("a", "{}"), of("a", "{}"));
+        assert_ne!(of("a", "{}"), of("b", "{}"));
+        assert_ne!(of("a", "{}"), of("a", r#"{"roots":{}}"#));
+        assert_eq!(of("a", r#"{"roots":{},"sampling":{}}"#), of("a", r#"{ "sampling":{}, "roots":{} }"#));
+        assert!(of("https://client.example/metadata.json", "{}").len() <= 64);
     }
 }

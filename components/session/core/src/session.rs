@@ -28,6 +28,9 @@ pub(crate) struct Record {
     pub client_info: Box<RawValue>,
     /// The client's `ClientCapabilities`, as sent.
     pub client_capabilities: Box<RawValue>,
+    /// The level that the client has set for log messages, where an upstream of the modern era has to be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_level: Option<String>,
     /// When it was started: seconds since the Unix epoch.
     pub created: u64,
     /// When it was used last, give or take ten minutes: seconds since the Unix epoch.
@@ -54,6 +57,7 @@ impl Session {
             revision: client.revision.as_str().into(),
             client_info: raw(&client.caller.client_info)?,
             client_capabilities: raw(&client.caller.client_capabilities)?,
+            log_level: None,
             created: now,
             last_seen: now,
         };
@@ -85,14 +89,28 @@ impl Session {
             record.last_seen = now;
             write(ports, &key, &record)?;
         }
+        let log_level = record.log_level.take();
         let caller = caller(context, &id, revision, record.client_info.get(), record.client_capabilities.get());
-        Ok(Self { client: Client { revision, caller }, key })
+        Ok(Self { client: Client { revision, client_id: context.client_id.clone(), log_level, caller }, key })
     }
 
     /// End it.
     pub fn delete(&self, ports: &impl Ports) -> Result<(), Refusal> {
         ports.store().delete(&self.key).map_err(|error| errors::store(&error))
     }
+}
+
+/// Keep the level of log messages. Two requests that write the record at the same time are rare, and then one of them
+/// counts: the level, or the time of the last use.
+pub(crate) fn set_level(ports: &impl Ports, client: &Client, level: &str) -> Result<(), Refusal> {
+    let id = SessionId::parse(&client.caller.conversation).ok_or_else(|| errors::no_session("not a session id"))?;
+    let keys = UserKeys::new(&client.caller.user_hash);
+    let key = keys.ok_or_else(|| errors::misconfigured("the user hash is not 32 hex digits"))?.session(&id);
+    let stored = ports.store().get(&key).map_err(|error| errors::store(&error))?;
+    let record = stored.and_then(|stored| serde_json::from_slice::<Record>(&stored).ok());
+    let mut record = record.ok_or_else(|| errors::no_session("session ended meanwhile"))?;
+    record.log_level = Some(level.into());
+    write(ports, &key, &record)
 }
 
 /// How a client with a session is named towards upstreams.

@@ -22,6 +22,14 @@ pub trait Upstreams: Clone + 'static {
         hang_up: HangUp,
     ) -> impl Future<Output = Result<Reply<Self::Stream>, UpstreamError>>;
 
+    /// Listen to what one of them has to say outside of calls; `None` if it says nothing then. Dropping the stream ends the
+    /// listening.
+    fn listen(
+        &self,
+        interest: Interest,
+        caller: &Caller,
+    ) -> impl Future<Output = Result<Option<Self::Stream>, UpstreamError>>;
+
     /// Forget what is kept for a conversation, ending the upstreams' sessions that belong to it.
     fn close(&self, caller: &Caller) -> impl Future<Output = Result<(), UpstreamError>>;
 }
@@ -87,6 +95,17 @@ pub struct Call {
     pub message: String,
 }
 
+/// What to listen to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interest {
+    /// Name of the upstream.
+    pub upstream: String,
+    /// The upstream's event id after which to go on; `None` begins now.
+    pub after: Option<String>,
+    /// The `notifications` object of `subscriptions/listen`, URIs already the upstream's own: JSON text.
+    pub notifications: String,
+}
+
 /// The answer to a call.
 #[derive(Debug)]
 pub enum Reply<S> {
@@ -107,6 +126,13 @@ pub enum Event {
         data: Vec<u8>,
         /// The upstream's event id.
         event_id: Option<String>,
+    },
+    /// No message, but a place to take the stream up from.
+    Reached {
+        /// The upstream's event id.
+        event_id: String,
+        /// How long it wants a client to wait before it comes again: milliseconds.
+        retry: Option<u32>,
     },
     /// The stream broke before the response; nothing follows.
     Failed(UpstreamError),

@@ -10,7 +10,7 @@
 //!
 //! What the last kind belongs to is not written in it: every upstream is asked in turn.
 
-use crate::names::Naming;
+use crate::view::Naming;
 use std::borrow::Cow;
 
 const WRAPPED: &str = "mcp-edge://";
@@ -31,7 +31,7 @@ pub(crate) enum UriTarget<'a> {
 impl Naming {
     /// Whether URIs differ from the upstream's.
     pub fn wraps_uris(&self) -> bool {
-        self.upstreams.len() > 1
+        !self.is_single()
     }
 
     /// The URI, or URI template, that the client sees.
@@ -47,8 +47,8 @@ impl Naming {
 
     /// What the client means by a URI.
     pub fn uri_inward<'a>(&'a self, uri: &'a str) -> UriTarget<'a> {
-        if let Some(only) = self.only() {
-            return UriTarget::Upstream(only, uri.into());
+        if self.is_single() {
+            return self.parts.first().map_or(UriTarget::Nowhere, |part| UriTarget::Upstream(&part.name, uri.into()));
         }
         if WEB.iter().any(|scheme| has_scheme(uri, scheme)) {
             return UriTarget::Anywhere;
@@ -61,7 +61,7 @@ impl Naming {
         let Some((upstream, rest)) = rest.split_once('/') else {
             return UriTarget::Nowhere;
         };
-        if !self.upstreams.iter().any(|name| name == upstream) {
+        if self.part(upstream).is_none() {
             return UriTarget::Nowhere;
         }
         UriTarget::Upstream(upstream, if ui { format!("{UI}{rest}").into() } else { rest.into() })
@@ -76,11 +76,12 @@ fn has_scheme(uri: &str, scheme: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::{Context, Settings};
     use proptest::prelude::*;
-    use shared_settings::Names;
 
     fn naming(upstreams: &[&str]) -> Naming {
-        Naming::new(upstreams.iter().map(|name| (*name).to_owned()).collect(), Names::Prefix)
+        let upstreams = upstreams.iter().map(|name| (*name).to_owned()).collect();
+        Naming::new(upstreams, &Settings::default(), &Context::default()).unwrap()
     }
 
     #[test]

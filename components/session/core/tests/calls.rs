@@ -83,7 +83,7 @@ fn what_leads_nowhere_is_an_error_of_the_gateway() {
         ("completion/complete", "", -32602),
         ("completion/complete", r#""ref":{"type":"ref/new"}"#, -32602),
         ("x/unheard-of", "", -32601),
-        ("tasks/get", r#""taskId":"t""#, -32601),
+        ("tasks/get", r#""taskId":"t""#, -32602),
         ("server/discover", "", -32601),
         ("subscriptions/listen", "", -32601),
     ] {
@@ -242,7 +242,7 @@ fn answers_that_are_no_response_are_an_upstream_error() {
 
 #[test]
 fn a_result_that_the_clients_revision_cannot_express_is_an_error_and_not_an_empty_result() {
-    for (kind, code) in [("input_required", Some(-32603)), ("task", Some(-32603)), ("complete", None)] {
+    for (kind, code) in [("task", Some(-32603)), ("complete", None)] {
         let result = format!(r#"{{"resultType":"{kind}","content":[]}}"#);
         let world = World::new().upstream("demo", "2026-07-28", "{}", move |_, _| Says::Result(result.clone()));
         let session = world.session();

@@ -7,11 +7,11 @@ use support::{ALICE, World, rpc};
 const WHO: (&str, &str) = (ALICE, "client");
 
 #[test]
-fn only_post_and_delete_are_served() {
+fn other_methods_are_not_served() {
     let world = World::new().simple("demo");
-    for method in ["GET", "HEAD", "PUT", "PATCH", "OPTIONS"] {
+    for method in ["HEAD", "PUT", "PATCH", "OPTIONS"] {
         let seen = world.request(WHO, method, &[("accept", "text/event-stream")], "");
-        assert_eq!((seen.status, seen.headers["allow"].as_str()), (405, "POST, DELETE"), "{method}");
+        assert_eq!((seen.status, seen.headers["allow"].as_str()), (405, "POST, GET, DELETE"), "{method}");
     }
 }
 
@@ -55,7 +55,7 @@ fn what_is_no_message_is_refused_with_its_id_where_it_has_one() {
 
 #[test]
 fn a_message_that_is_too_large_is_refused() {
-    let answer = session_core::too_large::<support::Fake>();
+    let answer = session_core::too_large();
     assert_eq!(answer.status, 413);
     let session_core::AnswerBody::Whole(text) = answer.body else { panic!("no body") };
     assert!(text.contains(r#""id":null"#) && text.contains("4194304"), "{text}");

@@ -35,7 +35,7 @@ fn initialize_tells_what_is_behind_the_gateway() {
         seen.json(),
         serde_json::json!({ "jsonrpc": "2.0", "id": 0, "result": {
             "protocolVersion": "2025-11-25",
-            "capabilities": { "tools": {} },
+            "capabilities": { "tools": { "listChanged": true } },
             "serverInfo": { "name": "mcp-edge", "title": "mcp-edge", "version": env!("CARGO_PKG_VERSION") },
             "instructions": "Instructions of demo.",
         }})
@@ -43,7 +43,7 @@ fn initialize_tells_what_is_behind_the_gateway() {
     let seen = world.simple("more").down("other").post((ALICE, "client"), &[], &initialize("2025-11-25"));
     let result = &seen.json()["result"];
     assert_eq!(result["instructions"], "# demo\n\nInstructions of demo.\n\n# more\n\nInstructions of more.");
-    assert_eq!(result["capabilities"], serde_json::json!({ "tools": {} }));
+    assert_eq!(result["capabilities"], serde_json::json!({ "tools": { "listChanged": true } }));
     assert_eq!(seen.facts.reason.as_deref(), Some("other: unreachable: connection refused"));
 }
 

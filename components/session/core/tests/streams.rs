@@ -40,9 +40,11 @@ fn a_stream_is_marked_so_that_nobody_on_the_way_keeps_it() {
     let session = world.session();
     let seen = world.say(&session, CALL);
     assert_eq!(seen.status, 200);
-    for (name, value) in
-        [("content-type", "text/event-stream"), ("cache-control", "no-cache"), ("x-accel-buffering", "no")]
-    {
+    for (name, value) in [
+        ("content-type", "text/event-stream"),
+        ("cache-control", "no-store, no-transform"),
+        ("x-accel-buffering", "no"),
+    ] {
         assert_eq!(seen.headers[name], value);
     }
 }
@@ -142,9 +144,9 @@ fn silence_is_filled_with_comments() {
     let session = world.session();
     let seen = world.say(&session, CALL);
     assert_eq!(seen.body, format!("data: {PROGRESS}\n\n{}", ": keep-alive\n\n".repeat(3)));
-    // Three times 25 seconds, and the next look finds the client gone. The clock of the tests also moves with each
-    // deadline that is set: 5 s twice before the stream, 2.5 s for the message.
-    assert_eq!(world.clock.elapsed.get(), std::time::Duration::from_millis(77_500 + 12_500));
+    // Three times 25 seconds, and the next look finds the client gone.
+    let elapsed = world.clock.elapsed.get().as_millis();
+    assert!((77_500..=80_000).contains(&elapsed), "{elapsed}");
 }
 
 #[test]
@@ -152,8 +154,8 @@ fn a_client_that_goes_in_silence_is_missed_within_seconds() {
     let world = upstream(|| Says::Open(vec![PROGRESS.into()]));
     world.patience.set(1);
     world.modern("tools/call", "demo_x", r#""name":"demo_x""#);
-    // One look; 5 s and 2.5 s are deadlines that were set before.
-    assert_eq!(world.clock.elapsed.get(), std::time::Duration::from_millis(2500 + 7500));
+    // One look.
+    assert_eq!(world.clock.elapsed.get(), std::time::Duration::from_millis(2500));
     assert_eq!(world.abandoned(), [HangUp::Cancel]);
 }
 

@@ -6,6 +6,7 @@
 
 pub mod header;
 mod message;
+pub mod mirror;
 mod object;
 mod revision;
 pub mod sse;
@@ -28,6 +29,10 @@ pub mod code {
     pub const INTERNAL_ERROR: i64 = -32603;
     /// The upstream cannot be used now; `data` says which one. The code is this gateway's.
     pub const NOT_CONNECTED: i64 = -32001;
+    /// The legacy era's code for an unknown resource.
+    pub const RESOURCE_NOT_FOUND: i64 = -32002;
+    /// The legacy era's code for a request that needs the user at some URL first (2025-11-25, "URL Elicitation Required").
+    pub const URL_ELICITATION_REQUIRED: i64 = -32042;
     /// A header says other than the body (2026-07-28, "Server Validation").
     pub const HEADER_MISMATCH: i64 = -32020;
     /// The client lacks a capability that the request needs; `data.requiredCapabilities` (2026-07-28).

@@ -1,6 +1,6 @@
 //! The whole document.
 
-use crate::{Identity, Limits, OAuth, PublicUrl, Upstreams, upstreams};
+use crate::{Identity, KeepAlive, Limits, OAuth, PublicUrl, Upstreams, scopes, upstreams};
 use serde::Deserialize;
 
 /// `mcp-edge.json`.
@@ -29,6 +29,13 @@ pub struct Document {
     /// How the names of tools and prompts are made.
     #[serde(default)]
     pub names: Names,
+    /// Whether clients see two tools, one to search all tools and one to call what it found, instead of the tools. A
+    /// client can have it so for itself: `/mcp?agent=1`.
+    #[serde(default)]
+    pub tool_search: bool,
+    /// Seconds of silence on a stream after which a comment is sent, so that nobody on the way takes it for dead.
+    #[serde(default)]
+    pub keep_alive_seconds: KeepAlive,
     /// How often somebody may ask.
     #[serde(default)]
     pub limits: Limits,
@@ -38,8 +45,19 @@ pub struct Document {
 }
 
 /// The keys of a [`Document`].
-pub(crate) const SECTIONS: [&str; 9] =
-    ["$schema", "publicUrl", "store", "identity", "oauth", "mcpServers", "names", "limits", "allowedOrigins"];
+pub(crate) const SECTIONS: [&str; 11] = [
+    "$schema",
+    "publicUrl",
+    "store",
+    "identity",
+    "oauth",
+    "mcpServers",
+    "names",
+    "toolSearch",
+    "keepAliveSeconds",
+    "limits",
+    "allowedOrigins",
+];
 
 /// Where state is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -63,7 +81,7 @@ pub enum Names {
     /// `{upstream}_{name}`.
     #[default]
     Prefix,
-    /// The upstream's own names; for a single upstream.
+    /// The upstream's own names; for a single upstream, or where all others have a `prefix`.
     Bare,
 }
 
@@ -92,10 +110,8 @@ impl Document {
     /// Everything wrong that the types alone do not see.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        upstreams::check(&self.mcp_servers, &mut problems);
-        if self.names == Names::Bare && self.mcp_servers.len() > 1 {
-            problems.push(Problem::new("names", "`bare` is for a single upstream: with several, names could collide"));
-        }
+        upstreams::check(&self.mcp_servers, self.names, &mut problems);
+        scopes::check_access(&self.oauth.scopes, &self.mcp_servers, self.names, &mut problems);
         self.oauth.check(&mut problems);
         for origin in &self.allowed_origins {
             if PublicUrl::parse(origin).is_err() {
@@ -173,6 +189,49 @@ mod tests {
             (
                 json!({ "names": "bare", "mcpServers": { "a": { "url": "https://a" }, "b": { "url": "https://a" } } }),
                 "names",
+            ),
+            (json!({ "mcpServers": { "a": { "url": "https://a", "prefix": "a.b" } } }), "mcpServers.a.prefix"),
+            (
+                json!({ "mcpServers": { "a": { "url": "https://a", "prefix": "" }, "b": { "url": "https://a", "prefix": "" } } }),
+                "mcpServers.a.prefix",
+            ),
+            (
+                json!({ "mcpServers": { "a": { "url": "https://a", "prefix": "x" }, "b": { "url": "https://a", "prefix": "x_y" } } }),
+                "mcpServers.b",
+            ),
+            (
+                json!({ "mcpServers": { "a": { "url": "https://a", "prefix": "x" }, "b": { "url": "https://a", "prefix": "x" } } }),
+                "mcpServers.b",
+            ),
+            (
+                json!({ "names": "bare", "mcpServers": { "a": { "url": "https://a" }, "b": { "url": "https://a", "prefix": "a" } } }),
+                "mcpServers.b",
+            ),
+            (
+                json!({ "mcpServers": { "a": { "url": "https://a", "tools": { "overrides": { "x": { "name": "a b" } } } } } }),
+                "mcpServers.a.tools.overrides.x.name",
+            ),
+            (
+                json!({ "mcpServers": { "a": { "url": "https://a", "tools": { "overrides": { "x": { "name": "n" }, "y": { "name": "n" } } } } } }),
+                "mcpServers.a.tools.overrides.y.name",
+            ),
+            (
+                json!({ "mcpServers": { "a": { "url": "https://a", "features": { "f": { "prompts": { "overrides": { "x": { "name": "" } } } } } } } }),
+                "mcpServers.a.features.f.prompts.overrides.x.name",
+            ),
+            (
+                json!({ "mcpServers": { "a": { "url": "https://a", "features": { "a,b": {} } } } }),
+                "mcpServers.a.features",
+            ),
+            (json!({ "mcpServers": { "a": { "url": "https://a", "region": "" } } }), "mcpServers.a.region"),
+            (json!({ "mcpServers": { "a": { "url": "https://a", "tenants": [".x"] } } }), "mcpServers.a.tenants"),
+            (
+                json!({ "mcpServers": { "a": { "url": "https://a", "bind": { "org": "{tenat}" } } } }),
+                "mcpServers.a.bind.org",
+            ),
+            (
+                json!({ "oauth": { "scopes": { "s": { "meaning": "x", "mcpServers": { "a": {} } } } } }),
+                "oauth.scopes.s.mcpServers.a",
             ),
             (json!({ "oauth": { "codeSeconds": 601 } }), "oauth.codeSeconds"),
             (json!({ "allowedOrigins": ["*"] }), "allowedOrigins"),

@@ -5,26 +5,33 @@
 //! wrong in it; a component reads the sections it needs with [`read`] and never sees the rest.
 
 mod address;
+mod bind;
 mod document;
 mod expand;
 mod identity;
+mod keep_alive;
 mod limits;
+mod lists;
 mod oauth;
 mod public_url;
 mod scopes;
 mod secrets;
 mod upstreams;
+mod uri;
 
 pub use address::{client_address, is_public, is_public_host};
+pub use bind::{Place, Value as BoundValue};
 pub use document::{Document, Names, Problem, StoreSettings};
 pub use expand::{ExpandError, expand, references};
 pub use identity::{Claims, Identity, Provider, User};
+pub use keep_alive::KeepAlive;
 pub use limits::{Limits, Rate, RouteLimits};
+pub use lists::{Lists, MAX_TOOL_NAME, Override, Pattern, Reachable, Shown, is_name_byte};
 pub use oauth::{ClientDocuments, ClientSettings, Consent, GrantType, GrantTypes, OAuth, Registration, Remember};
 pub use public_url::PublicUrl;
 pub use scopes::{ScopeSettings, Scopes};
 pub use secrets::{MIN_KEY, Secrets, SecretsError};
-pub use upstreams::{Transport, Upstream, Upstreams, check_url};
+pub use upstreams::{MAX_WORD, Transport, Upstream, Upstreams, ambiguous, check_url, is_word};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -58,6 +65,19 @@ pub enum SettingsError {
 /// document with a section that nobody knows is refused.
 /// `mcpServers` is left as it is: its entries are expanded one by one, so that one missing secret costs one upstream.
 pub fn read<T: DeserializeOwned>(config: &impl Config, sections: &[&str]) -> Result<T, SettingsError> {
+    let mut wanted = pick(config, sections)?;
+    for (_, value) in wanted.iter_mut().filter(|(section, _)| *section != "mcpServers") {
+        expand_all(value, config)?;
+    }
+    parse(wanted)
+}
+
+/// The same with nothing expanded: for components that have no business with secrets.
+pub fn read_unexpanded<T: DeserializeOwned>(config: &impl Config, sections: &[&str]) -> Result<T, SettingsError> {
+    parse(pick(config, sections)?)
+}
+
+fn pick(config: &impl Config, sections: &[&str]) -> Result<serde_json::Map<String, Value>, SettingsError> {
     let text = config.value(DOCUMENT)?.ok_or(SettingsError::Missing)?;
     let document: Value = serde_json::from_str(&text).map_err(|e| SettingsError::Invalid(e.to_string()))?;
     let Value::Object(mut document) = document else {
@@ -67,16 +87,11 @@ pub fn read<T: DeserializeOwned>(config: &impl Config, sections: &[&str]) -> Res
     if let Some(key) = document.keys().find(|key| !document::SECTIONS.contains(&key.as_str())) {
         return Err(SettingsError::Unknown(key.clone()));
     }
-    let mut wanted = serde_json::Map::new();
-    for section in sections {
-        if let Some(mut value) = document.remove(*section) {
-            if *section != "mcpServers" {
-                expand_all(&mut value, config)?;
-            }
-            wanted.insert((*section).into(), value);
-        }
-    }
-    serde_json::from_value(Value::Object(wanted)).map_err(|e| SettingsError::Invalid(e.to_string()))
+    Ok(sections.iter().filter_map(|section| Some(((*section).into(), document.remove(*section)?))).collect())
+}
+
+fn parse<T: DeserializeOwned>(sections: serde_json::Map<String, Value>) -> Result<T, SettingsError> {
+    serde_json::from_value(Value::Object(sections)).map_err(|e| SettingsError::Invalid(e.to_string()))
 }
 
 /// Expand every string inside a JSON value.

@@ -1,6 +1,8 @@
 //! Scopes as named skills, and what is said to a client that lacks one.
 
-use crate::document::Problem;
+use crate::document::{Names, Problem};
+use crate::lists::Lists;
+use crate::upstreams::Upstreams;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +16,9 @@ pub struct ScopeSettings {
     /// Scopes that are part of it: who has this one has those too.
     #[serde(default)]
     pub includes: Vec<String>,
+    /// The upstreams that it gives access to, by name, and what of each of them. Left out: all of all.
+    #[serde(default)]
+    pub mcp_servers: Option<BTreeMap<String, Lists>>,
 }
 
 /// The scopes of this gateway, by name.
@@ -27,12 +32,20 @@ impl Scopes {
             return Self(settings.clone());
         }
         let meaning = "Use the tools, prompts and resources of this gateway".into();
-        Self(BTreeMap::from([("mcp".into(), ScopeSettings { meaning, includes: Vec::new() })]))
+        Self(BTreeMap::from([("mcp".into(), ScopeSettings { meaning, includes: Vec::new(), mcp_servers: None })]))
     }
 
     /// Names, in ascending order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
+    }
+
+    /// What a scope gives access to: `Some(None)` is everything of the upstream, `None` nothing.
+    pub fn lists(&self, name: &str, upstream: &str) -> Option<Option<&Lists>> {
+        match &self.0.get(name)?.mcp_servers {
+            None => Some(None),
+            Some(servers) => servers.get(upstream).map(Some),
+        }
     }
 
     /// What a scope allows, as a person reads it.
@@ -100,6 +113,24 @@ pub(crate) fn check(scopes: &BTreeMap<String, ScopeSettings>, problems: &mut Vec
     }
 }
 
+/// Everything wrong with what the scopes give access to.
+pub(crate) fn check_access(
+    scopes: &BTreeMap<String, ScopeSettings>,
+    upstreams: &Upstreams,
+    names: Names,
+    problems: &mut Vec<Problem>,
+) {
+    for (scope, settings) in scopes {
+        for (name, lists) in settings.mcp_servers.iter().flatten() {
+            let path = format!("oauth.scopes.{scope}.mcpServers.{name}");
+            match upstreams.get(name) {
+                Some(upstream) => lists.check(&path, upstream.prefix(name, names), problems),
+                None => problems.push(Problem::new(path, format!("there is no `mcpServers.{name}`"))),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +139,7 @@ mod tests {
         let scope = |includes: &[&str]| ScopeSettings {
             meaning: "x".into(),
             includes: includes.iter().map(|name| (*name).into()).collect(),
+            mcp_servers: None,
         };
         Scopes::new(&BTreeMap::from([
             ("all".into(), scope(&["write"])),

@@ -1,6 +1,8 @@
 //! `mcpServers`: the servers behind the gateway, in the shape MCP clients use.
 
-use crate::document::Problem;
+use crate::bind::Value;
+use crate::document::{Names, Problem};
+use crate::lists::{Lists, Pattern, Reachable, Shown, is_name_byte};
 use crate::public_url::is_loopback;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -16,7 +18,7 @@ const DEFAULT_TIMEOUT: u32 = 30;
 const MAX_TIMEOUT: u32 = 3600;
 
 /// One server behind the gateway.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Upstream {
@@ -32,6 +34,40 @@ pub struct Upstream {
     /// Seconds to wait for the first byte of an answer, and between two messages of a stream.
     #[serde(default = "default_timeout")]
     pub timeout: u32,
+    /// What its names begin with, before a `_`; empty: they are its own. Left out: its name, or as `names` says.
+    #[serde(default)]
+    pub prefix: Option<String>,
+    /// Which of its tools are shown, and as what.
+    #[serde(default)]
+    pub tools: Shown,
+    /// Which of its prompts are shown, and as what.
+    #[serde(default)]
+    pub prompts: Shown,
+    /// Which of its resources and resource templates are there.
+    #[serde(default)]
+    pub resources: Reachable,
+    /// Its features: which part of it is there for clients whose address asks for them, as in `/mcp?features=a,b`. Such
+    /// clients see nothing but the features they ask for.
+    #[serde(default)]
+    pub features: BTreeMap<String, Lists>,
+    /// The region it is in: clients whose address says `/mcp?region=…` see no upstreams of other regions.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// The tenants whose users may use it. Left out: everybody.
+    #[serde(default)]
+    pub tenants: Option<Vec<String>>,
+    /// Patterns of the projects for which it is there, where the client's address names one: `/mcp/{tenant}/{project}`.
+    /// Left out: all.
+    #[serde(default)]
+    pub projects: Option<Vec<Pattern>>,
+    /// Arguments of its tools and prompts that the gateway fills in and clients do not see, by their names. In the values
+    /// `{tenant}` is the user's tenant; `{project}` and `{region}` are what the client's address says, and where it says
+    /// nothing the argument stays the client's.
+    #[serde(default)]
+    pub bind: BTreeMap<String, Value>,
+    /// Whether tools whose definition differs from the one that an admin has accepted are held back.
+    #[serde(default)]
+    pub pinned: bool,
     /// Known from other clients' settings; the gateway starts no processes, so an entry with it is refused.
     #[serde(default)]
     pub command: Option<serde_json::Value>,
@@ -88,14 +124,38 @@ const RESERVED_HEADERS: [&str; 9] = [
 ];
 
 /// Everything wrong with the upstreams.
-pub(crate) fn check(upstreams: &Upstreams, problems: &mut Vec<Problem>) {
+pub(crate) fn check(upstreams: &Upstreams, names: Names, problems: &mut Vec<Problem>) {
     for (name, upstream) in upstreams {
         problems.extend(upstream.problems(name));
+        for (path, lists) in upstream.all_lists(name) {
+            lists.check(&path, upstream.prefix(name, names), problems);
+        }
     }
-    for name in upstreams.keys() {
-        for other in upstreams.keys() {
-            if other.len() > name.len() && other.starts_with(&format!("{name}_")) {
-                let text = format!("a tool of `{name}` could be mistaken for one of `{other}`: rename one of them");
+    ambiguous(upstreams, names, problems);
+}
+
+/// Names that could belong to two upstreams.
+pub fn ambiguous(upstreams: &Upstreams, names: Names, problems: &mut Vec<Problem>) {
+    let prefixes: Vec<_> = upstreams.iter().map(|(name, upstream)| (name, upstream.prefix(name, names))).collect();
+    let bare: Vec<_> = prefixes.iter().filter(|(_, prefix)| prefix.is_empty()).map(|(name, _)| name.as_str()).collect();
+    if let [first, _, ..] = bare.as_slice() {
+        let path = if names == Names::Bare { "names".to_owned() } else { format!("mcpServers.{first}.prefix") };
+        let text = format!(
+            "the names of {} would all be bare, which is for a single upstream, as with several they could collide: give each but one a `prefix`",
+            bare.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        );
+        problems.push(Problem::new(path, text));
+    }
+    // A bare upstream takes its own name in front of names that begin like those of another.
+    let fronts: Vec<_> =
+        prefixes.iter().map(|(name, front)| (name, if front.is_empty() { name.as_str() } else { front })).collect();
+    for (at, (name, front)) in fronts.iter().enumerate() {
+        for (other, longer) in fronts.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, front)| front) {
+            let same = longer == front && other > name;
+            if same || longer.strip_prefix(front).is_some_and(|rest| rest.starts_with('_')) {
+                let text = format!(
+                    "a tool of `{name}` could be mistaken for one of `{other}`: rename one of them, or give it another `prefix`"
+                );
                 problems.push(Problem::new(format!("mcpServers.{other}"), text));
             }
         }
@@ -103,15 +163,56 @@ pub(crate) fn check(upstreams: &Upstreams, problems: &mut Vec<Problem>) {
 }
 
 impl Upstream {
+    /// What its names begin with; empty where they are its own.
+    pub fn prefix<'a>(&'a self, name: &'a str, names: Names) -> &'a str {
+        match (&self.prefix, names) {
+            (Some(prefix), _) => prefix,
+            (None, Names::Prefix) => name,
+            (None, Names::Bare) => "",
+        }
+    }
+
+    /// What of it is shown at all.
+    pub fn lists(&self) -> Lists {
+        Lists { tools: self.tools.clone(), prompts: self.prompts.clone(), resources: self.resources.clone() }
+    }
+
+    fn all_lists(&self, name: &str) -> Vec<(String, Lists)> {
+        let own = (format!("mcpServers.{name}"), self.lists());
+        let features = self.features.iter();
+        let features =
+            features.map(|(feature, lists)| (format!("mcpServers.{name}.features.{feature}"), lists.clone()));
+        std::iter::once(own).chain(features).collect()
+    }
+
     /// Everything wrong with this one, as far as it can be seen before references are expanded. The host refuses to
     /// start over it; the connector asks again, because other hosts check no settings.
     pub fn problems(&self, name: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut problem =
             |field: &str, text: String| problems.push(Problem::new(format!("mcpServers.{name}{field}"), text));
-        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(legal) {
+        let legal = |name: &str| name.len() <= MAX_NAME && name.bytes().all(is_name_byte);
+        if name.is_empty() || !legal(name) {
             problem("", format!("a name has 1 to {MAX_NAME} letters, digits, `_` or `-`"));
+        }
+        if self.prefix.as_ref().is_some_and(|prefix| !legal(prefix)) {
+            problem(".prefix", format!("a prefix has up to {MAX_NAME} letters, digits, `_` or `-`"));
+        }
+        let words = self.features.keys().map(|word| ("features", word));
+        let words = words.chain(self.region.iter().map(|word| ("region", word)));
+        for (field, word) in words.chain(self.tenants.iter().flatten().map(|word| ("tenants", word))) {
+            if !is_word(word) {
+                let text = format!(
+                    "`{word}` could not be part of an address: use 1 to {MAX_WORD} letters, digits, `-`, `_`, `.` or `~`, and no `.` at the start"
+                );
+                problem(&format!(".{field}"), text);
+            }
+        }
+        for (argument, value) in &self.bind {
+            if let Some(unknown) = value.unknown() {
+                let text = format!("there is no `{unknown}`: use {{tenant}}, {{project}}, {{region}} or plain text");
+                problem(&format!(".bind.{argument}"), text);
+            }
         }
         if self.command.is_some() || self.args.is_some() || self.env.is_some() {
             problem(".command", "the gateway starts no processes: put a bridge such as `supergateway` or `mcp-proxy` in front of this server and give its `url`".into());
@@ -140,6 +241,15 @@ impl Upstream {
         }
         problems
     }
+}
+
+/// Longest tenant, project, region or feature in an address.
+pub const MAX_WORD: usize = 64;
+
+/// Whether a text can be a segment of a path, or one of the words of a query, as it is (RFC 3986 section 2.3).
+pub fn is_word(text: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
+    (1..=MAX_WORD).contains(&text.len()) && !text.starts_with('.') && text.bytes().all(legal)
 }
 
 /// RFC 9110 section 5.6.2.

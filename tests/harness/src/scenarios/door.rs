@@ -149,7 +149,7 @@ pub async fn an_address_is_limited_whatever_headers_say(host: HostKind) -> Resul
 pub async fn what_is_not_there_is_404(host: HostKind) -> Result<()> {
     let gateway = Gateway::start_on(host, Settings::new()).await?;
     let http = Http::new();
-    for path in ["/nothing", "/mcpx", "/mcp/x", "/oauth/nothing", "/.well-known/nothing", "/%2e%2e/etc/passwd"] {
+    for path in ["/nothing", "/mcpx", "/mcp/a/b/c", "/oauth/nothing", "/.well-known/nothing", "/%2e%2e/etc/passwd"] {
         http.get(&format!("{}{path}", gateway.url())).await?.expect(404).with_context(|| path.to_owned())?;
     }
     let put = http.send(request(Method::PUT, &gateway.mcp_url(), &[], "")?).await?.expect(405)?;

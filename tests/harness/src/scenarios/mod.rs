@@ -7,7 +7,9 @@
 pub mod apart;
 pub mod catalogue;
 pub mod door;
+pub mod eras;
 pub mod oauth;
+pub mod policy;
 pub mod restart;
 pub mod start;
 pub mod streams;
@@ -42,6 +44,19 @@ macro_rules! for_each_scenario {
             catalogue::ids_come_back_as_they_were,
             catalogue::an_error_of_a_tool_is_not_an_error_of_the_gateway,
             catalogue::upstreams_of_either_era_serve_clients_of_their_era,
+            eras::every_client_works_with_every_upstream,
+            eras::input_requests_reach_every_client,
+            eras::nobody_else_goes_on_with_a_parked_call,
+            eras::a_parked_call_is_held_until_its_client_comes,
+            eras::changes_reach_every_open_stream,
+            eras::a_lost_stream_is_taken_up_again,
+            eras::batches_are_for_their_revision,
+            policy::pages_of_several_upstreams_make_one_list,
+            policy::what_is_not_listed_cannot_be_used,
+            policy::a_scope_gives_access_and_a_missing_one_is_named,
+            policy::an_address_chooses_what_is_there_and_fills_arguments_in,
+            policy::a_changed_definition_is_held_back_until_an_admin_accepts_it,
+            policy::tools_are_found_and_called_by_two_tools,
             streams::progress_comes_while_the_tool_runs,
             streams::a_large_answer_comes_whole,
             streams::many_messages_come_in_order,

@@ -113,6 +113,10 @@ fn asked(user: &str) -> Asked {
         scopes: Vec::new(),
         roles: Vec::new(),
         tenant: None,
+        project: None,
+        region: None,
+        features: Vec::new(),
+        tool_search: false,
     }
 }
 

@@ -297,9 +297,11 @@ impl World {
         })
     }
 
-    /// What was sent since the last time: method of HTTP, and of the message.
+    /// What was sent since the last time: method of HTTP, and of the message. Without the question which arguments go into
+    /// headers, which has tests of its own.
     pub fn sent(&self) -> Vec<String> {
-        self.http.log.borrow_mut().drain(..).map(|request| name(&request)).collect()
+        let mut log = self.http.log.borrow_mut();
+        log.drain(..).filter(|request| !asks_for_parameters(request)).map(|request| name(&request)).collect()
     }
 
     /// Send a message and wait for everything that comes back.
@@ -341,6 +343,7 @@ async fn all(mut messages: Messages<FakeBody>, connector: &TestConnector) -> Vec
         texts.push(match event {
             Event::Message { data, event_id: None } => String::from_utf8(data).unwrap(),
             Event::Message { data, event_id: Some(id) } => format!("{id}: {}", String::from_utf8(data).unwrap()),
+            Event::Reached(position) => format!("reached {}", position.event_id),
             Event::Failed(error) => error.to_string(),
         });
     }
@@ -418,8 +421,19 @@ pub fn modern(mut answer: impl FnMut(&Request) -> Scripted) -> impl FnMut(&Reque
     move |request| match name(request).as_str() {
         "POST server/discover" => discovered(),
         "POST initialize" => not_legacy(),
+        _ if asks_for_parameters(request) => no_tools(),
         _ => answer(request),
     }
+}
+
+/// Whether it is the connector's own `tools/list`.
+pub fn asks_for_parameters(request: &Request) -> bool {
+    serde_json::from_slice(&request.body).is_ok_and(|body: serde_json::Value| body["id"] == "mcp-edge-parameters")
+}
+
+/// The answer to it.
+pub fn no_tools() -> Scripted {
+    json(r#"{"jsonrpc":"2.0","id":"mcp-edge-parameters","result":{"resultType":"complete","tools":[]}}"#)
 }
 
 /// The answer to `initialize` of a server that is modern only.
@@ -435,6 +449,8 @@ pub fn both(mut answer: impl FnMut(&Request) -> Scripted + Clone) -> impl FnMut(
     move |request| {
         if name(request) == "POST server/discover" {
             discovered()
+        } else if asks_for_parameters(request) {
+            no_tools()
         } else if header(request, "mcp-method").is_some() {
             answer(request)
         } else {
