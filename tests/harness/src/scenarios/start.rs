@@ -30,10 +30,11 @@ async fn refusal(host: HostKind, settings: Settings) -> Result<String> {
     };
     ensure!(!matches!(host, HostKind::Wasmtime | HostKind::Workers), "it serves:\n{}", gateway.output());
     let http = Http::new();
-    for path in ["/.well-known/oauth-authorization-server", "/oauth/authorize", "/oauth/token"] {
+    for path in ["/.well-known/oauth-authorization-server", "/oauth/authorize"] {
         let answer = http.get(&format!("{}{path}", gateway.url())).await?;
         ensure!(answer.status == 503, "{path}: {}", answer.status);
     }
+    http.post_form(&format!("{}/oauth/token", gateway.url()), &[("grant_type", "refresh_token")]).await?.expect(503)?;
     let client = McpClient::new(gateway.mcp_url(), Some("a token"), Revision::V2026_07_28);
     client.open("tools/list", json!({})).await?.expect(503).await?;
     Ok(gateway.output())
