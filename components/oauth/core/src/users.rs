@@ -1,4 +1,4 @@
-//! All users who have approved something, for administration; and deleting one of them with everything.
+//! All users who have approved something, or come from an identity provider, for administration; and deleting one of them with everything.
 //!
 //! What is kept for a user, here and in the other components, lies under his hash. There is no listing in the store, so nobody
 //! can find all of it; instead, deleting a user gives him another hash. From then on nothing that lies under the old one can
@@ -56,7 +56,7 @@ pub fn confirm(server: &Server, subject: &str, user_hash: &str) -> Result<bool, 
     Ok(same)
 }
 
-/// Whether there is a user of this hash who has approved something and was not deleted.
+/// Whether there is a user of this hash in the list, who was not deleted.
 pub fn is_listed(server: &Server, user_hash: &str) -> Result<bool, StoreError> {
     Ok(server.store.get(&records::user_key(user_hash))?.is_some())
 }

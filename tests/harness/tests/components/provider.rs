@@ -122,6 +122,11 @@ async fn a_provider_gives_one_new_token_to_all_who_ask_at_once_until_the_user_is
         ensure!(oauth.list_grants("hub:42").await?.is_ok_and(|grants| grants.is_empty()));
         ensure!(matches!(oauth.refresh(&ada.grant_id).await?, Err(RefreshError::NotFound)));
         ensure!(matches!(oauth.delete_user("hub:42").await?, Ok(0)), "safe to repeat");
+
+        // Who comes again is somebody else: what other components keep under the old hash is out of reach.
+        let tokens = log_in(&client).await?;
+        let again = oauth.validate(&tokens.access, &oauth.resource()).await?.map_err(|e| anyhow!("{e:?}"))?;
+        ensure!(again.subject == ada.subject && again.user_hash != ada.user_hash, "{again:?}");
         Ok(())
     })
     .await

@@ -143,6 +143,8 @@ async fn finish(server: &Server<'_>, form: &Form, name: &str, provider: &Provide
         }
     };
     let user_hash = users::hash(server, &person.subject)?;
+    // First the place in the list: what is stored now is swept also if nothing is ever approved.
+    users::note(server, &person, &user_hash)?;
     tokens::store(server, &user_hash, name, &answer)?;
     standing::note(server, &user_hash, &person)?;
     if users::confirm(server, &person.subject, &user_hash)? { Ok(person) } else { Err(Error::UserDeleted) }

@@ -195,6 +195,10 @@ fn who_never_comes_back_is_forgotten_when_others_approve_something() {
         super::bench::provider::grant(&bench);
     }
     assert!(bench.keys().iter().filter(|key| key.contains(&gone)).count() > 6);
+    // And one who logs in and approves nothing.
+    super::bench::provider::log_in(&bench, &serde_json::json!({ "sub": "43" }));
+    let looked = users::hash(&bench.server(), "corp:43").unwrap();
+    assert!(bench.keys().contains(&format!("oauth:user:{looked}:provider")));
     let client = bench.client();
     // What is still alive stays.
     bench.advance(3 * 24 * 3600);
@@ -204,7 +208,7 @@ fn who_never_comes_back_is_forgotten_when_others_approve_something() {
         bench.advance(31 * 24 * 3600);
         bench.tokens(&client);
     }
-    let left: Vec<_> = bench.keys().into_iter().filter(|key| key.contains(&gone)).collect();
+    let left: Vec<_> = bench.keys().into_iter().filter(|key| key.contains(&gone) || key.contains(&looked)).collect();
     // Counted by `list_grants` above.
     assert!(left.iter().all(|key| key.ends_with(":grants:count")), "{left:?}");
     assert_eq!(users::list(&bench.server()).unwrap().len(), 1);
