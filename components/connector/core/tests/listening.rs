@@ -195,8 +195,14 @@ fn a_session_that_is_gone_is_renewed_and_what_was_missed_is_made_good() {
         }
         _ => status(202),
     });
-    let got = listen(&world, &subject(None, "{}"), &legacy_caller(), 3);
-    assert_eq!(got, some([&format!("a: {PROGRESS}"), CHANGED, PROGRESS]));
+    let got = listen(&world, &subject(None, ASKED), &legacy_caller(), 4);
+    let updated = r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a://b"}}"#;
+    assert_eq!(got, some([&format!("a: {PROGRESS}"), CHANGED, updated, PROGRESS]));
+    let log = world.http.log.borrow();
+    let again: Vec<_> = log.iter().filter(|request| name(request) == "POST resources/subscribe").collect();
+    assert_eq!(again.len(), 1, "subscribed to again");
+    assert_eq!(header(again[0], "mcp-session-id"), Some("s2"));
+    assert_eq!(body(again[0])["params"]["uri"], "a://b");
 }
 
 #[test]
