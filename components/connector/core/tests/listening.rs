@@ -256,6 +256,16 @@ fn a_call_is_gone_on_with_up_to_its_response() {
 }
 
 #[test]
+fn the_message_that_came_last_is_not_handed_on_twice() {
+    let repeated = format!("id: e\n{}", data(PROGRESS));
+    let (_, got) = go_on(move |_, _| events([repeated.clone(), format!("id: f\n{}", data(PROGRESS)), data(RESULT)]));
+    assert_eq!(got, some([&format!("f: {PROGRESS}"), RESULT]));
+    // Servers whose events all have one id lose nothing that matters.
+    let (_, got) = go_on(|_, _| events([format!("id: e\n{}", data(RESULT))]));
+    assert_eq!(got, some([format!("e: {RESULT}")]));
+}
+
+#[test]
 fn an_event_that_cannot_be_gone_on_after_is_refused() {
     for code in [400, 404, 405, 410] {
         let (_, got) = go_on(move |_, _| status(code));
