@@ -42,7 +42,15 @@ impl Upstream {
         Ok(())
     }
 
-    /// `GET /stats`: `requests`, `methods`, `sessions`, `openStreams`, `waiting`, `cancelled`, `lastHeaders`.
+    /// Have it say something outside of calls, or hang up: `change/tools`, `touch`, `say`, `ask`, `hang-up` and so on, see
+    /// the upstream's `http.rs`.
+    pub async fn tell(&self, path: &str, body: &str) -> Result<()> {
+        let url = format!("{}/{path}", self.base());
+        self.http.send(request(Method::POST, &url, &[], body.to_owned())?).await?.expect(204)?;
+        Ok(())
+    }
+
+    /// `GET /stats`: `requests`, `methods`, `sessions`, `openStreams`, `waiting`, `cancelled`, `lastHeaders`, `answers`.
     pub async fn stats(&self) -> Result<Value> {
         self.http.get(&format!("{}/stats", self.base())).await?.expect(200)?.json()
     }

@@ -160,7 +160,7 @@ impl<P: Ports> Connector<P> {
 
     /// Answer a ping of an upstream. It asks for whoever speaks with it, and that is the gateway.
     pub(crate) async fn pong(&self, target: &Target, conversation: &Conversation, id: &str) {
-        self.farewell(request::response(target, conversation, result_response(id, "{}"))).await;
+        self.farewell(request::own(target, conversation, result_response(id, "{}"))).await;
     }
 
     async fn interrupted(&self, target: &Target, link: &Link, id: Option<&str>, stop: Stop) -> UpstreamError {

@@ -4,7 +4,7 @@ use crate::body::Pieces;
 use crate::race::{Abandoned, Stop, race};
 use crate::reply::{invalid, too_large};
 use crate::{MAX_MESSAGE, Position, UpstreamError};
-use shared_mcp::sse;
+use shared_mcp::{Message, sse};
 use shared_ports::{Body, Clock};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub(crate) struct Feed<B> {
     /// Whether the upstream's revision knows event ids.
     resumable: bool,
     last_event_id: Option<String>,
+    /// Whether the next message may be the one that came last: some servers begin with it when a stream goes on.
+    repeats: bool,
     retry: Option<Duration>,
     /// Whether something new came since it was asked last.
     news: bool,
@@ -70,6 +72,7 @@ impl<B: Body + 'static> Feed<B> {
             broken: None,
             resumable,
             last_event_id: None,
+            repeats: false,
             retry: None,
             news: false,
         }
@@ -78,6 +81,7 @@ impl<B: Body + 'static> Feed<B> {
     /// The stream goes on after this event.
     pub(crate) fn start_after(&mut self, event_id: &str) {
         self.last_event_id = Some(event_id.into());
+        self.repeats = true;
     }
 
     /// This comes in the place of another one.
@@ -184,6 +188,7 @@ impl<B: Body + 'static> Feed<B> {
         }
         let named = event.id.is_some();
         let event_id = event.id.filter(|id| self.resumable && is_usable(id));
+        let after = self.last_event_id.clone();
         if event_id.is_some() && event_id != self.last_event_id {
             self.last_event_id.clone_from(&event_id);
             self.news = true;
@@ -196,6 +201,11 @@ impl<B: Body + 'static> Feed<B> {
             // Other kinds of events are not MCP's. Where there are event ids, only a new one is news: a server may repeat
             // itself for ever.
             self.news |= self.last_event_id.is_none();
+            let repeated = std::mem::take(&mut self.repeats) && event_id.is_some() && event_id == after;
+            // A response would have been the last message, so it is none that came before.
+            if repeated && !matches!(Message::parse(&event.data), Ok(Message::Response { .. })) {
+                return;
+            }
             self.queue.push_back(Item::Data { data: event.data, event_id });
         }
     }

@@ -199,6 +199,12 @@ impl<B: Body + 'static> Listening<B> {
             match self.open(connector).await {
                 Ok(renewed) => {
                     self.since = clock.elapsed();
+                    if let (true, Link::Legacy(conversation)) = (renewed, &self.link) {
+                        // The new session knows nothing of what was subscribed to in the old one.
+                        for text in self.filter.subscribe() {
+                            connector.farewell(request::own(&self.target, conversation, text)).await;
+                        }
+                    }
                     if renewed || missed || matches!(self.link, Link::Modern(_)) {
                         // Nobody can tell what was not heard meanwhile.
                         self.pending.extend(self.filter.changed(&self.link));

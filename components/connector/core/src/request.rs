@@ -113,8 +113,8 @@ pub(crate) fn within(conversation: &Conversation, request: &mut Request) {
     }
 }
 
-/// A response of the gateway's own.
-pub(crate) fn response(target: &Target, conversation: &Conversation, text: String) -> Request {
+/// A message of the gateway's own within a conversation.
+pub(crate) fn own(target: &Target, conversation: &Conversation, text: String) -> Request {
     let mut request = post(target, text.into_bytes());
     within(conversation, &mut request);
     request

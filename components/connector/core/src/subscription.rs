@@ -17,6 +17,9 @@ const LISTS: [(&str, &str, &str); 3] = [
 /// The member of the filter that names resources.
 const RESOURCES: &str = "resourceSubscriptions";
 
+/// Most resources that are subscribed to again in a new session: as many requests follow one upon the other.
+const MAX_RESUBSCRIBED: usize = 100;
+
 /// The `notifications` object of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Filter {
@@ -50,6 +53,18 @@ impl Filter {
             r#"{{"jsonrpc":"2.0","id":{id},"method":"subscriptions/listen","params":{{"notifications":{}}}}}"#,
             self.text
         )
+    }
+
+    /// The requests that ask for the same resources in a session.
+    pub(crate) fn subscribe(&self) -> Vec<String> {
+        let request = |(number, uri): (usize, &String)| {
+            let mut params = Object::new();
+            params.set_string("uri", uri);
+            format!(
+                r#"{{"jsonrpc":"2.0","id":"mcp-edge-subscribe-{number}","method":"resources/subscribe","params":{params}}}"#
+            )
+        };
+        self.uris.iter().take(MAX_RESUBSCRIBED).enumerate().map(request).collect()
     }
 
     /// Notifications of everything that may have changed while nobody listened. Of an upstream with sessions, those that it

@@ -3,8 +3,11 @@
 mod common;
 
 use common::*;
+use connector_core::{Abandoned, Interest, Subject};
 use proptest::prelude::*;
 use shared_mcp::Message;
+use shared_ports::Clock;
+use std::time::Duration;
 
 fn content_type() -> impl Strategy<Value = &'static str> {
     prop_oneof![Just("application/json"), Just("text/event-stream"), Just("text/html")]
@@ -58,6 +61,43 @@ proptest! {
         check(reply.clone(), modern(move |_| answer.clone()))?;
         let answer = reply.clone();
         check(reply, legacy(|_| true, move |_| answer.clone()))?;
+    }
+
+    #[test]
+    fn whatever_comes_on_a_stream_that_is_listened_to_nothing_panics_grows_or_spins(
+        content_type in content_type(), pieces in pieces(), status_code in prop_oneof![Just(200_u16), 200_u16..600],
+        after in prop_oneof![Just(None), "\\PC{0,3}".prop_map(Some)], era in prop_oneof![Just(false), Just(true)]
+    ) {
+        let mut reply = status(status_code).header("content-type", content_type);
+        for piece in pieces {
+            reply = reply.bytes(piece);
+        }
+        let world = match era {
+            true => World::new(ONE, modern(move |_| reply.clone())),
+            false => World::new(ONE, legacy(|_| true, move |_| reply.clone())),
+        };
+        let connector = world.instance();
+        let caller = if era { modern_caller() } else { legacy_caller() };
+        let notifications = r#"{"toolsListChanged":true}"#.into();
+        let subject = Subject { upstream: "up".into(), after, notifications };
+        let clock = world.clock.clone();
+        // An hour is enough to spin in.
+        let abandoned = Abandoned::when(async move {
+            clock.sleep(Duration::from_secs(3600)).await;
+            Interest::Ended
+        });
+        let events = run(&world.clock, async {
+            let _ = connector.status("up", &caller).await;
+            let Ok(Some(mut listening)) = connector.listen(&subject, &caller, abandoned).await else { return 0 };
+            let mut events = 0_usize;
+            while events < 1000 && listening.next(&connector).await.is_some() {
+                events += 1;
+            }
+            events
+        });
+        let asked = world.http.log.borrow().len();
+        // 50 ms between two connections is the least, a wait that doubles the rule where nothing is new.
+        prop_assert!(asked < 1500, "{asked} requests, {events} events");
     }
 
     #[test]

@@ -195,8 +195,14 @@ fn a_session_that_is_gone_is_renewed_and_what_was_missed_is_made_good() {
         }
         _ => status(202),
     });
-    let got = listen(&world, &subject(None, "{}"), &legacy_caller(), 3);
-    assert_eq!(got, some([&format!("a: {PROGRESS}"), CHANGED, PROGRESS]));
+    let got = listen(&world, &subject(None, ASKED), &legacy_caller(), 4);
+    let updated = r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a://b"}}"#;
+    assert_eq!(got, some([&format!("a: {PROGRESS}"), CHANGED, updated, PROGRESS]));
+    let log = world.http.log.borrow();
+    let again: Vec<_> = log.iter().filter(|request| name(request) == "POST resources/subscribe").collect();
+    assert_eq!(again.len(), 1, "subscribed to again");
+    assert_eq!(header(again[0], "mcp-session-id"), Some("s2"));
+    assert_eq!(body(again[0])["params"]["uri"], "a://b");
 }
 
 #[test]
@@ -247,6 +253,16 @@ fn a_call_is_gone_on_with_up_to_its_response() {
     });
     assert_eq!(got, some([&format!("f: {PROGRESS}"), RESULT]));
     assert_eq!(gets(&world), [Some("e".into()), Some("f".into()), Some("f".into())]);
+}
+
+#[test]
+fn the_message_that_came_last_is_not_handed_on_twice() {
+    let repeated = format!("id: e\n{}", data(PROGRESS));
+    let (_, got) = go_on(move |_, _| events([repeated.clone(), format!("id: f\n{}", data(PROGRESS)), data(RESULT)]));
+    assert_eq!(got, some([&format!("f: {PROGRESS}"), RESULT]));
+    // Servers whose events all have one id lose nothing that matters.
+    let (_, got) = go_on(|_, _| events([format!("id: e\n{}", data(RESULT))]));
+    assert_eq!(got, some([format!("e: {RESULT}")]));
 }
 
 #[test]

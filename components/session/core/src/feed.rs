@@ -43,6 +43,10 @@ impl<P: Ports> Feed<P> {
             if let Some(stream) = &mut self.stream {
                 match stream.next().await {
                     Some(Event::Failed(_)) | None => self.stream = None,
+                    // Some servers send again the event that was the last one seen.
+                    Some(Event::Message { event_id, .. }) if event_id.is_some() && event_id == self.interest.after => {
+                        continue;
+                    }
                     Some(event) => {
                         self.pause = FIRST;
                         return Some(event);

@@ -70,7 +70,7 @@ pub(crate) async fn forward<P: Ports>(
         Some(level) => logging::with_level(&message, level).unwrap_or(message),
         None => again(message),
     };
-    let relay = Relay { ports: turn.ports.clone(), client, translation, message, token: None, step: None };
+    let relay = Relay { ports: turn.ports.clone(), client, translation, message, token: None, step: None, after: None };
     let exchange = relay.exchange(relay.message.clone());
     let source = match select(exchange, pin!(turn.ports.clock().sleep(PATIENCE))).await {
         Either::Left((Ok(Reply::Response(data)), _)) => {

@@ -52,7 +52,8 @@ pub(crate) async fn get<P: Ports>(
         Position::Call { upstream, method, id, event } => {
             let translation =
                 Translation { era: Era::Legacy, naming: turn.naming.clone(), upstream: upstream.clone(), id, method };
-            let interest = Interest { upstream: upstream.clone(), after: Some(event), notifications: "{}".into() };
+            let interest =
+                Interest { upstream: upstream.clone(), after: Some(event.clone()), notifications: "{}".into() };
             turn.facts.upstream = Some(upstream.clone());
             let stream = match turn.ports.upstreams().listen(interest, &client.caller).await {
                 Ok(Some(stream)) => stream,
@@ -60,7 +61,15 @@ pub(crate) async fn get<P: Ports>(
                 Err(error) => return Err(Refusal { status: 502, ..errors::upstream(&upstream, &error) }),
             };
             let ports = turn.ports.clone();
-            let relay = Relay { ports, client, translation, message: String::new(), token: None, step: None };
+            let relay = Relay {
+                ports,
+                client,
+                translation,
+                message: String::new(),
+                token: None,
+                step: None,
+                after: Some(event),
+            };
             Ok(Out::stream(Streaming::new(turn.keep_alive, |out| relay.run(Source::Started(stream), out))))
         }
     }

@@ -30,6 +30,8 @@ pub(crate) struct Relay<P: Ports> {
     pub token: Option<(String, Option<String>)>,
     /// Number of the step that was answered last, where the call was parked.
     pub step: Option<u32>,
+    /// The event that the client has seen, where it takes up a stream. Some servers send that one again.
+    pub after: Option<String>,
 }
 
 /// Where the answer comes from.
@@ -112,6 +114,7 @@ impl<P: Ports> Relay<P> {
         };
         loop {
             let (data, event_id) = match stream.next().await {
+                Some(Event::Message { event_id, .. }) if event_id.is_some() && event_id == self.after => continue,
                 Some(Event::Message { data, event_id }) => (text(data)?, event_id),
                 Some(Event::Reached { event_id, retry }) => {
                     self.reached(event_id, retry, out).await;

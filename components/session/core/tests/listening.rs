@@ -86,10 +86,11 @@ fn the_answer_to_a_call_is_taken_up_where_it_was_lost() {
             _ => Says::Accepted,
         })
         .listening("demo", |interest, _| match interest.after.as_deref() {
-            Some("e-1") => Ok(Some(line(vec![event(
-                "e-2",
-                r#"{"jsonrpc":"2.0","id":"theirs","result":{"tools":[{"name":"echo"}]}}"#,
-            )]))),
+            Some("e-1") => Ok(Some(line(vec![
+                // As some servers do: the one that was seen, once more.
+                event("e-1", CHANGED),
+                event("e-2", r#"{"jsonrpc":"2.0","id":"theirs","result":{"tools":[{"name":"echo"}]}}"#),
+            ]))),
             _ => Err(UpstreamError::Refused(404)),
         });
     let session = world.session();

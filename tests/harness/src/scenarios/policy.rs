@@ -145,6 +145,10 @@ pub async fn a_scope_gives_access_and_a_missing_one_is_named(host: HostKind) -> 
         }),
     );
     let gateway = Gateway::start_on(host, settings).await?;
+    // Clients ask for what the first challenge names ("Scope Selection Strategy").
+    let nobody = McpClient::new(gateway.mcp_url(), None, Revision::V2025_11_25).open("ping", json!({})).await?;
+    let challenge = nobody.header("www-authenticate").context("no challenge")?;
+    ensure!(challenge.contains("scope=\"count talk\""), "other scopes: {challenge}");
     let talk = tokens(&gateway, ALICE, "talk").await?;
     for revision in Revision::ERAS {
         let client = gateway.client(&talk.access, revision).await?;

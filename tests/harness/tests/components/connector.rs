@@ -7,8 +7,8 @@ use harness::mcp::text_of;
 use harness::{Settings, Upstream, unique};
 use serde_json::{Value, json};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use tokio::sync::{mpsc, oneshot};
 use wasmtime::StoreContextMut;
@@ -23,22 +23,26 @@ mod world {
     });
 }
 
-use world::exports::mcp_edge::upstreams::upstreams::{Call, Caller, Description, Event, Reply, UpstreamError};
+pub use world::exports::mcp_edge::upstreams::upstreams::{
+    Call, Caller, Description, Event, Interest, Reply, UpstreamError,
+};
 
 /// What came of an exchange, with its stream read to the end.
 #[derive(Debug)]
-enum Came {
+pub enum Came {
     Accepted,
     Response(Value),
     Messages(Vec<Value>, Option<UpstreamError>),
 }
 
-struct Connector {
+pub struct Connector {
     single: Single,
     broken: Arc<AtomicBool>,
+    /// Event ids of everything that came.
+    pub event_ids: Mutex<Vec<String>>,
 }
 
-fn caller(conversation: &str, revision: &str) -> Caller {
+pub fn caller(conversation: &str, revision: &str) -> Caller {
     Caller {
         user_hash: "0123456789abcdef0123456789abcdef".into(),
         conversation: conversation.into(),
@@ -49,15 +53,15 @@ fn caller(conversation: &str, revision: &str) -> Caller {
     }
 }
 
-fn request(method: &str, params: Value) -> Value {
+pub fn request(method: &str, params: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": "my-id", "method": method, "params": params })
 }
 
-fn tool(name: &str, arguments: Value) -> Value {
+pub fn tool(name: &str, arguments: Value) -> Value {
     request("tools/call", json!({ "name": name, "arguments": arguments, "_meta": { "progressToken": "t" } }))
 }
 
-fn case(error: &UpstreamError) -> &'static str {
+pub fn case(error: &UpstreamError) -> &'static str {
     match error {
         UpstreamError::NotFound => "not-found",
         UpstreamError::Unreachable(_) => "unreachable",
@@ -71,11 +75,16 @@ fn case(error: &UpstreamError) -> &'static str {
 }
 
 impl Connector {
-    fn start(settings: &Settings) -> Result<Self> {
+    pub fn start(settings: &Settings) -> Result<Self> {
         let mut single = Single::load("connector", settings, "http://127.0.0.1:8787")?;
         let (store, broken) = Breakable::store(single.services.store.clone());
         single.services.store = store;
-        Ok(Self { single, broken })
+        Ok(Self { single, broken, event_ids: Mutex::default() })
+    }
+
+    /// Break the store.
+    pub fn broken(&self) {
+        self.broken.store(true, Ordering::Relaxed);
     }
 
     async fn instance(&self) -> Result<(wasmtime::Store<mcp_edge::runtime::Guest>, world::Connector)> {
@@ -91,7 +100,7 @@ impl Connector {
         Ok(list.map(|upstreams| upstreams.into_iter().map(|upstream| upstream.name).collect()))
     }
 
-    async fn status(&self, name: &str, caller: Caller) -> Result<Result<Description, UpstreamError>> {
+    pub async fn status(&self, name: &str, caller: Caller) -> Result<Result<Description, UpstreamError>> {
         let (mut store, world) = self.instance().await?;
         let name = name.to_owned();
         let run = store
@@ -106,14 +115,19 @@ impl Connector {
         run.await.map_err(wasmtime_error)?.map_err(wasmtime_error)
     }
 
-    async fn exchange(&self, upstream: &str, message: &Value, caller: Caller) -> Result<Result<Came, UpstreamError>> {
+    pub async fn exchange(
+        &self,
+        upstream: &str,
+        message: &Value,
+        caller: Caller,
+    ) -> Result<Result<Came, UpstreamError>> {
         // Kept to the end: nobody abandons the call.
         let (_abandon, abandoned) = oneshot::channel();
         self.exchange_until(upstream, message, caller, abandoned, |_| ()).await
     }
 
     /// `seen` is called with each message as it comes.
-    async fn exchange_until(
+    pub async fn exchange_until(
         &self,
         upstream: &str,
         message: &Value,
@@ -137,13 +151,13 @@ impl Connector {
             store.with(|store| stream.pipe(store, Collect(events)))?;
             let mut messages = Vec::new();
             while let Some(event) = incoming.recv().await {
-                match event {
-                    Event::Message(message) => {
-                        let message = parse(&message.data)?;
+                match self.note(event)? {
+                    Said::Message(message) => {
                         seen(&message);
                         messages.push(message);
                     }
-                    Event::Failed(error) => return Ok(Ok(Came::Messages(messages, Some(error)))),
+                    Said::Reached => {}
+                    Said::Failed(error) => return Ok(Ok(Came::Messages(messages, Some(error)))),
                 }
             }
             Ok(Ok(Came::Messages(messages, None)))
@@ -151,6 +165,67 @@ impl Connector {
         let run = tokio::time::timeout(harness::PATIENCE, run).await.context("the exchange does not end")?;
         run.map_err(wasmtime_error)?.map_err(wasmtime_error)
     }
+}
+
+impl Connector {
+    /// Listen until `seen` has enough, or nothing more comes. `None`: there is nothing to listen to.
+    pub async fn listen_until(
+        &self,
+        interest: Interest,
+        caller: Caller,
+        abandoned: oneshot::Receiver<()>,
+        mut seen: impl FnMut(&Said) -> bool,
+    ) -> Result<Result<Option<Vec<Said>>, UpstreamError>> {
+        let (mut store, world) = self.instance().await?;
+        let run = store.run_concurrent(async |store| {
+            let abandoned = store
+                .with(|store| FutureReader::new(store, async move { wasmtime::error::Ok(abandoned.await.is_ok()) }))?;
+            let listening =
+                world.mcp_edge_upstreams_upstreams().call_listen(store, interest, caller, abandoned).await?;
+            let stream = match listening {
+                Err(error) => return wasmtime::error::Ok(Err(error)),
+                Ok(None) => return Ok(Ok(None)),
+                Ok(Some(stream)) => stream,
+            };
+            let (events, mut incoming) = mpsc::unbounded_channel();
+            store.with(|store| stream.pipe(store, Collect(events)))?;
+            let mut all = Vec::new();
+            while let Some(event) = incoming.recv().await {
+                let said = self.note(event)?;
+                let enough = seen(&said);
+                all.push(said);
+                if enough {
+                    break;
+                }
+            }
+            Ok(Ok(Some(all)))
+        });
+        let run = tokio::time::timeout(harness::PATIENCE, run).await.context("the listening does not end")?;
+        run.map_err(wasmtime_error)?.map_err(wasmtime_error)
+    }
+
+    fn note(&self, event: Event) -> wasmtime::Result<Said> {
+        let keep = |id: String| self.event_ids.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        Ok(match event {
+            Event::Message(message) => {
+                message.event_id.map(keep);
+                Said::Message(parse(&message.data)?)
+            }
+            Event::Reached(position) => {
+                keep(position.event_id);
+                Said::Reached
+            }
+            Event::Failed(error) => Said::Failed(error),
+        })
+    }
+}
+
+/// One event, read.
+#[derive(Debug)]
+pub enum Said {
+    Message(Value),
+    Reached,
+    Failed(UpstreamError),
 }
 
 fn parse(data: &[u8]) -> wasmtime::Result<Value> {
@@ -329,7 +404,7 @@ async fn each_failure_has_its_own_error() -> Result<()> {
 async fn a_broken_store_is_told_where_something_has_to_be_kept() -> Result<()> {
     let upstream = Upstream::start(&["--set", "fixtures", "--era", "2025"]).await?;
     let connector = Connector::start(&Settings::new().upstream("up", upstream.url()))?;
-    connector.broken.store(true, Ordering::Relaxed);
+    connector.broken();
     let error = connector.status("up", caller("c", "2025-11-25")).await?.err().context("status")?;
     ensure!(case(&error) == "unavailable", "{error:?}");
     let came = connector.exchange("up", &tool("echo", json!({})), caller("c", "2025-11-25")).await?;

@@ -4,6 +4,7 @@
 mod clock;
 mod connector;
 mod fake;
+mod listening;
 mod oauth;
 mod provider;
 mod session;

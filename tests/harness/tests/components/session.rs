@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use mcp_edge::runtime::Guest;
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use wasmtime::component::{Accessor, FutureReader, HasData, Linker};
+use wasmtime::component::{Accessor, FutureReader, HasData, Linker, StreamReader};
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p3::bindings::http::types::{ErrorCode, Request as WasiRequest};
 
@@ -24,7 +24,7 @@ mod world {
 
 use world::exports::mcp_edge::session::endpoint::{Context as Asked, Facts};
 use world::mcp_edge::upstreams::upstreams::{
-    self, Call, Caller, Description, Host, HostWithStore, Reply, Upstream, UpstreamError,
+    self, Call, Caller, Description, Event, Host, HostWithStore, Interest, Reply, Upstream, UpstreamError,
 };
 
 thread_local! {
@@ -79,6 +79,15 @@ impl HostWithStore<Guest> for Played {
         };
         let response = json!({ "jsonrpc": "2.0", "id": message["id"], "result": result });
         Ok(Reply::Response(response.to_string().into_bytes()))
+    }
+
+    async fn listen(
+        _: &Accessor<Guest, Self>,
+        _: Interest,
+        _: Caller,
+        _: FutureReader<bool>,
+    ) -> Result<Option<StreamReader<Event>>, UpstreamError> {
+        Ok(None)
     }
 
     async fn close(_: &Accessor<Guest, Self>, _: Caller) -> Result<(), UpstreamError> {

@@ -161,7 +161,7 @@ pub(crate) async fn resume<P: Ports>(
     };
     let token = step.token.map(|theirs| (theirs, token(&sent)));
     let client = Client { caller, ..client };
-    let relay = Relay { ports, client, translation, message, token, step: Some(number) };
+    let relay = Relay { ports, client, translation, message, token, step: Some(number), after: None };
     let keep_alive = turn.keep_alive;
     Ok(Out::stream(Streaming::new(keep_alive, |out| relay.run(Source::Parked(mailbox), out))))
 }
