@@ -83,7 +83,12 @@ fn is_pinned(settings: &Settings, upstream: &str) -> bool {
 /// Every tool of the pinned upstreams, with the definition that it has now. An upstream that cannot be asked does not
 /// hide the others.
 async fn offered(ports: &impl Ports, settings: &Settings, context: &Context) -> Result<Value, Refusal> {
-    let client = Client { revision: Revision::NEWEST, client_id: context.client_id.clone(), log_level: None, caller: caller(context) };
+    let client = Client {
+        revision: Revision::NEWEST,
+        client_id: context.client_id.clone(),
+        log_level: None,
+        caller: caller(context),
+    };
     let mut upstreams = Map::new();
     for name in settings.upstreams.keys().filter(|name| is_pinned(settings, name)) {
         let accepted = load(ports, name)?;

@@ -40,9 +40,15 @@ mod tests {
 
     #[test]
     fn only_useful_times_are_taken() {
-        for (text, expected) in
-            [("25", Some(25)), ("5", Some(5)), ("60", Some(60)), ("4", None), ("61", None), ("-1", None), ("\"25\"", None)]
-        {
+        for (text, expected) in [
+            ("25", Some(25)),
+            ("5", Some(5)),
+            ("60", Some(60)),
+            ("4", None),
+            ("61", None),
+            ("-1", None),
+            ("\"25\"", None),
+        ] {
             let found = serde_json::from_str::<KeepAlive>(text).ok().map(|keep_alive| keep_alive.duration().as_secs());
             assert_eq!(found, expected, "{text}");
         }
