@@ -32,6 +32,8 @@ pub(crate) struct Feed<B> {
     /// Whether the upstream's revision knows event ids.
     resumable: bool,
     last_event_id: Option<String>,
+    /// Whether that is the id of a message, and not only of a place.
+    message_had_it: bool,
     /// Whether the next message may be the one that came last: some servers begin with it when a stream goes on.
     repeats: bool,
     retry: Option<Duration>,
@@ -72,6 +74,7 @@ impl<B: Body + 'static> Feed<B> {
             broken: None,
             resumable,
             last_event_id: None,
+            message_had_it: false,
             repeats: false,
             retry: None,
             news: false,
@@ -81,12 +84,13 @@ impl<B: Body + 'static> Feed<B> {
     /// The stream goes on after this event.
     pub(crate) fn start_after(&mut self, event_id: &str) {
         self.last_event_id = Some(event_id.into());
-        self.repeats = true;
     }
 
     /// This comes in the place of another one.
     pub(crate) fn inherit(&mut self, before: &Self) {
         self.retry = self.retry.or(before.retry);
+        self.message_had_it = before.message_had_it && self.last_event_id == before.last_event_id;
+        self.repeats = self.message_had_it;
     }
 
     /// Close the connection.
@@ -194,6 +198,7 @@ impl<B: Body + 'static> Feed<B> {
             self.news = true;
         }
         if event.data.is_empty() {
+            self.message_had_it &= event_id.is_none() || event_id == after;
             if (named || told_to_wait) && self.resumable {
                 self.queue.extend(self.position().map(Item::Reached));
             }
@@ -202,6 +207,7 @@ impl<B: Body + 'static> Feed<B> {
             // itself for ever.
             self.news |= self.last_event_id.is_none();
             let repeated = std::mem::take(&mut self.repeats) && event_id.is_some() && event_id == after;
+            self.message_had_it = event_id.is_some();
             // A response would have been the last message, so it is none that came before.
             if repeated && !matches!(Message::parse(&event.data), Ok(Message::Response { .. })) {
                 return;

@@ -41,6 +41,8 @@ pub struct Listening<B> {
     /// Whether the stream is to go on after one event, and with nothing else.
     bound: bool,
     backoff: Backoff,
+    /// Whether anything was handed on since the connection was opened.
+    heard: bool,
     /// When the connection was opened.
     since: Duration,
     abandoned: Abandoned,
@@ -97,6 +99,7 @@ impl<P: Ports> Connector<P> {
             target,
             backoff: Backoff::new(&caller.request_id),
             caller: caller.clone(),
+            heard: false,
             filter,
             bound: after.is_some(),
             since: self.ports.clock().elapsed(),
@@ -115,9 +118,13 @@ impl<B: Body + 'static> Listening<B> {
                 return Some(event);
             }
             match self.feed.next(connector.ports.clock(), None, &mut self.abandoned).await {
-                Ok(Item::Reached(position)) => return Some(Event::Reached(position)),
+                Ok(Item::Reached(position)) => {
+                    self.heard = true;
+                    return Some(Event::Reached(position));
+                }
                 Ok(Item::Data { data, event_id }) => match self.sort(connector, &data).await {
                     Sort::HandOn(changed) => {
+                        self.heard = true;
                         let data = changed.unwrap_or(data).into_bytes();
                         return Some(Event::Message { data, event_id });
                     }
@@ -187,7 +194,8 @@ impl<B: Body + 'static> Listening<B> {
     ) -> Result<(), NotOpen> {
         let clock = connector.ports.clock();
         let mut missed = false;
-        if self.feed.news() || clock.elapsed().saturating_sub(self.since) >= LASTING {
+        let news = self.feed.news() && std::mem::take(&mut self.heard);
+        if news || clock.elapsed().saturating_sub(self.since) >= LASTING {
             self.backoff.reset();
         }
         loop {

@@ -256,13 +256,20 @@ fn a_call_is_gone_on_with_up_to_its_response() {
 }
 
 #[test]
-fn the_message_that_came_last_is_not_handed_on_twice() {
-    let repeated = format!("id: e\n{}", data(PROGRESS));
-    let (_, got) = go_on(move |_, _| events([repeated.clone(), format!("id: f\n{}", data(PROGRESS)), data(RESULT)]));
-    assert_eq!(got, some([&format!("f: {PROGRESS}"), RESULT]));
-    // Servers whose events all have one id lose nothing that matters.
-    let (_, got) = go_on(|_, _| events([format!("id: e\n{}", data(RESULT))]));
-    assert_eq!(got, some([format!("e: {RESULT}")]));
+fn a_message_that_was_handed_on_and_comes_again_is_not_handed_on_twice() {
+    let message = |id: &str| format!("id: {id}\n{}", data(PROGRESS));
+    let (_, got) = go_on(move |count, _| match count {
+        1 => events([message("f")]),
+        _ => events([message("f"), message("g"), data(RESULT)]),
+    });
+    assert_eq!(got, some([&format!("f: {PROGRESS}"), &format!("g: {PROGRESS}"), RESULT]));
+    // Of a place nobody knows whether a message had its id; and servers whose events all have one id lose no response.
+    let (_, got) = go_on(move |count, _| match count {
+        1 => events(["id: f\ndata:\n\n"]),
+        2 => events([message("f")]),
+        _ => events([format!("id: f\n{}", data(RESULT))]),
+    });
+    assert_eq!(got, some(["reached f None", &format!("f: {PROGRESS}"), &format!("f: {RESULT}")]));
 }
 
 #[test]

