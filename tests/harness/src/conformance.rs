@@ -34,7 +34,7 @@ pub struct Report {
 impl Report {
     /// Read the summary that the suite prints: a line for each scenario, then which of them are not scored.
     fn read(output: &str) -> Result<Self> {
-        let (_, summary) = output.rsplit_once("=== SUMMARY ===").context("no summary")?;
+        let (_, summary) = output.rsplit_once("SUMMARY ===").context("no summary")?;
         let mut scenarios = BTreeMap::new();
         let mut scored = true;
         for line in summary.lines() {
@@ -90,16 +90,21 @@ pub async fn run(arguments: &[&str]) -> Result<Report> {
     Ok(report)
 }
 
-/// The failed checks in the suite's results: a folder for each scenario, with a list of checks in it.
+/// The failed checks in the suite's results: a folder for each scenario, with a list of checks in it; scenarios with a slash
+/// in their names are one folder deeper.
 fn failures(results: &Path) -> Result<Vec<String>> {
     let mut failures = Vec::new();
-    for folder in results.read_dir()? {
-        let folder = folder?;
-        let Ok(checks) = std::fs::read(folder.path().join("checks.json")) else { continue };
-        let checks: Vec<Value> = serde_json::from_slice(&checks)?;
-        for check in checks.iter().filter(|check| check["status"] == "FAILURE") {
-            let name = folder.file_name();
-            failures.push(format!("{}: {}: {}", name.to_string_lossy(), check["id"], check["errorMessage"]));
+    for entry in results.read_dir()? {
+        let folder = entry?.path();
+        match std::fs::read(folder.join("checks.json")) {
+            Ok(checks) => {
+                let scenario = folder.file_name().unwrap_or_default().to_string_lossy();
+                let checks: Vec<Value> = serde_json::from_slice(&checks)?;
+                let failed = checks.iter().filter(|check| check["status"] == "FAILURE");
+                failures.extend(failed.map(|check| format!("{scenario}: {}: {}", check["id"], check["errorMessage"])));
+            }
+            Err(_) if folder.is_dir() => failures.extend(self::failures(&folder)?),
+            Err(_) => {}
         }
     }
     failures.sort();
