@@ -15,7 +15,7 @@ pub(crate) fn caller(caller: wit::Caller) -> core::Caller {
 }
 
 pub(crate) fn call(call: wit::Call) -> core::Call {
-    core::Call { upstream: call.upstream, message: call.message }
+    core::Call { upstream: call.upstream, message: call.message.into_bytes() }
 }
 
 pub(crate) fn subject(interest: wit::Interest) -> core::Subject {
@@ -33,12 +33,19 @@ pub(crate) fn description(description: core::Description) -> wit::Description {
 
 pub(crate) fn event(event: core::Event) -> wit::Event {
     match event {
-        core::Event::Message { data, event_id } => wit::Event::Message(wit::Message { data, event_id }),
+        core::Event::Message { data, event_id } => match text(data) {
+            Ok(data) => wit::Event::Message(wit::Message { data, event_id }),
+            Err(error) => wit::Event::Failed(error),
+        },
         core::Event::Reached(core::Position { event_id, retry }) => {
             wit::Event::Reached(wit::Position { event_id, retry })
         }
         core::Event::Failed(why) => wit::Event::Failed(error(why)),
     }
+}
+
+pub(crate) fn text(message: Vec<u8>) -> Result<String, wit::UpstreamError> {
+    String::from_utf8(message).map_err(|_| wit::UpstreamError::InvalidReply("not UTF-8".into()))
 }
 
 pub(crate) fn error(error: core::UpstreamError) -> wit::UpstreamError {

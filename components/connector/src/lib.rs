@@ -46,7 +46,7 @@ impl Guest for Component {
             connector_core::Reply::Accepted => Reply::Accepted,
             connector_core::Reply::Response { data, tail } => {
                 wit_bindgen::spawn(async move { tail.drain(&connector).await });
-                Reply::Response(data)
+                Reply::Response(convert::text(data)?)
             }
             connector_core::Reply::Messages(messages) => Reply::Messages(stream(connector, *messages)),
         })

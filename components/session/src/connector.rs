@@ -37,10 +37,10 @@ impl Upstreams for Connector {
             HangUp::Cancel => wit_future::new(|| true),
             HangUp::LetRun => wit_future::new(|| false),
         };
-        let call = wit::Call { upstream: call.upstream, message: call.message.into_bytes() };
+        let call = wit::Call { upstream: call.upstream, message: call.message };
         match wit::exchange(call, convert::caller(caller), abandoned).await {
             Ok(wit::Reply::Accepted) => Ok(Reply::Accepted),
-            Ok(wit::Reply::Response(data)) => Ok(Reply::Response(data)),
+            Ok(wit::Reply::Response(data)) => Ok(Reply::Response(data.into_bytes())),
             Ok(wit::Reply::Messages(stream)) => Ok(Reply::Messages(Messages { _abandoned: writer, stream })),
             Err(error) => Err(convert::upstream_error(error)),
         }

@@ -100,7 +100,7 @@ pub fn description(description: up::Description) -> Description {
 
 pub fn event(event: up::Event) -> Event {
     match event {
-        up::Event::Message(message) => Event::Message { data: message.data, event_id: message.event_id },
+        up::Event::Message(message) => Event::Message { data: message.data.into_bytes(), event_id: message.event_id },
         up::Event::Reached(position) => Event::Reached { event_id: position.event_id, retry: position.retry },
         up::Event::Failed(error) => Event::Failed(upstream_error(error)),
     }

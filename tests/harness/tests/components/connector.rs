@@ -136,7 +136,7 @@ impl Connector {
         mut seen: impl FnMut(&Value),
     ) -> Result<Result<Came, UpstreamError>> {
         let (mut store, world) = self.instance().await?;
-        let call = Call { upstream: upstream.into(), message: message.to_string().into_bytes() };
+        let call = Call { upstream: upstream.into(), message: message.to_string() };
         let run = store.run_concurrent(async |store| {
             let abandoned = store
                 .with(|store| FutureReader::new(store, async move { wasmtime::error::Ok(abandoned.await.is_ok()) }))?;
@@ -228,8 +228,8 @@ pub enum Said {
     Failed(UpstreamError),
 }
 
-fn parse(data: &[u8]) -> wasmtime::Result<Value> {
-    serde_json::from_slice(data).map_err(|error| wasmtime::Error::msg(error.to_string()))
+fn parse(data: &str) -> wasmtime::Result<Value> {
+    serde_json::from_str(data).map_err(|error| wasmtime::Error::msg(error.to_string()))
 }
 
 /// Hands the events of a stream on.

@@ -78,7 +78,7 @@ impl HostWithStore<Guest> for Played {
             _ => return Ok(Reply::Accepted),
         };
         let response = json!({ "jsonrpc": "2.0", "id": message["id"], "result": result });
-        Ok(Reply::Response(response.to_string().into_bytes()))
+        Ok(Reply::Response(response.to_string()))
     }
 
     async fn listen(
