@@ -65,7 +65,7 @@ impl HostWithStore<Guest> for Played {
         _: FutureReader<bool>,
     ) -> Result<Reply, UpstreamError> {
         let message: Value =
-            serde_json::from_slice(&call.message).map_err(|e| UpstreamError::InvalidReply(e.to_string()))?;
+            serde_json::from_str(&call.message).map_err(|e| UpstreamError::InvalidReply(e.to_string()))?;
         CALLS.with_borrow_mut(|calls| calls.push((message.clone(), caller)));
         let result = match message["method"].as_str() {
             Some("tools/list") => json!({ "tools": [{ "name": "echo", "inputSchema": { "type": "object" } }] }),
