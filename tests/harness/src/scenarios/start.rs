@@ -35,7 +35,7 @@ async fn refusal(host: HostKind, settings: Settings) -> Result<String> {
         ensure!(answer.status == 503, "{path}: {}", answer.status);
     }
     http.post_form(&format!("{}/oauth/token", gateway.url()), &[("grant_type", "refresh_token")]).await?.expect(503)?;
-    let client = McpClient::new(gateway.mcp_url(), Some("a token"), Revision::V2026_07_28);
+    let client = McpClient::new(gateway.mcp_url(), Some("some-token"), Revision::V2026_07_28);
     client.open("tools/list", json!({})).await?.expect(503).await?;
     Ok(gateway.output())
 }
