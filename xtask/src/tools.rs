@@ -138,10 +138,13 @@ fn environment(folder: &Path, python: &Path) -> Result<Command> {
     let make =
         |options: &[&str]| read(Command::new("python3").args(["-m", "venv", "--clear"]).args(options).arg(folder));
     if let Err(error) = make(&[]) {
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "--python"]).arg(python);
-        if make(&["--without-pip"]).is_ok() && read(Command::new("python3").args(["-m", "pip", "--version"])).is_ok() {
-            return Ok(pip);
+        let pip = || {
+            let mut pip = Command::new("python3");
+            pip.args(["-m", "pip", "--python"]).arg(python);
+            pip
+        };
+        if make(&["--without-pip"]).is_ok() && read(pip().arg("--version")).is_ok() {
+            return Ok(pip());
         }
         apt::install("python3-venv").with_context(|| {
             format!("{error:#}. Fix: install Python's venv module (for example `sudo apt-get install python3-venv`)")
