@@ -19,7 +19,7 @@ pub fn install(package: &str) -> Result<()> {
     } else if read(Command::new("sudo").args(["-n", "true"])).is_ok() {
         Some("sudo")
     } else {
-        bail!("only root may install {package}, and sudo asks for a password");
+        bail!("only root may install {package}, or a sudo that asks for no password");
     };
     // One mirror of many that does not answer is no reason to stop: what is known already may do.
     let updated = read(&mut apt(sudo, &["update"]));
