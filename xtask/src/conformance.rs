@@ -6,7 +6,7 @@ use clap::Args;
 use crate::{
     build,
     run::{cargo, run},
-    test::environment,
+    test::{CLIENTS, environment},
     tools::Tools,
     ui,
 };
@@ -14,7 +14,7 @@ use crate::{
 /// Which part of the suite.
 #[derive(Args)]
 pub struct Options {
-    /// Only legs with this in their name: `clients_of_2025`, `upstreams_of_2026`, …
+    /// Only legs whose name begins with this: `clients_of_2025`, `upstreams_of_2026`, …
     leg: Option<String>,
 }
 
@@ -23,8 +23,8 @@ pub fn conformance(options: &Options) -> Result<()> {
     let artefacts = build::all()?;
     let tools = Tools::install()?;
     let mut command =
-        cargo(["test", "--release", "--no-fail-fast", "-p", "harness", "--test", "e2e_conformance", "--"]);
-    command.args(["--nocapture"]).args(&options.leg);
+        cargo(["test", "--release", "--no-fail-fast", "-p", "harness", "--test", CLIENTS, "--", "--nocapture"]);
+    command.arg(format!("conformance::{}", options.leg.as_deref().unwrap_or_default()));
     command
         .envs(environment(&artefacts))
         .env("MCP_EDGE_NODE", &tools.node)

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
+    apt,
     run::{cache_dir, exists, read, root, shown},
     ui,
 };
@@ -31,8 +32,8 @@ impl Tools {
         ui::step("Get Node, npm packages and Python packages for the clients (below .cache and tests)", || {
             let node = node()?;
             let conformance = root().join("tests/conformance");
-            modules(&node, &conformance, &["--ignore-scripts"])?;
-            let modules = modules(&node, &root().join("tests/e2e"), &["--ignore-scripts"])?;
+            modules(&conformance)?;
+            let modules = modules(&root().join("tests/e2e"))?;
             Ok(Self { node, python: python()?, modules, conformance })
         })
     }
@@ -78,16 +79,17 @@ fn version(text: &str) -> Option<(u32, u32)> {
     Some((parts.next()??, parts.next()??))
 }
 
-/// The packages of `folder`'s package-lock.json; gives their folder.
-pub fn modules(node: &Path, folder: &Path, options: &[&str]) -> Result<PathBuf> {
+/// The packages of `folder`'s package-lock.json; gives their folder. None of them needs its install script.
+///
+/// npm runs on the node that it came with, not on ours: Debian's finds its own modules only under Debian's.
+pub fn modules(folder: &Path) -> Result<PathBuf> {
     let lock = folder.join("package-lock.json");
     let lock = fs::read_to_string(&lock).with_context(|| format!("cannot read {}", shown(&lock)))?;
     let modules = folder.join("node_modules");
     once(&modules, &lock, &modules.join(".package-lock.json"), || {
         need_npm()?;
-        // Install scripts run on the Node that the packages will run on.
-        let mut npm = with_node(Command::new("npm"), node)?;
-        npm.args(["ci", "--no-audit", "--no-fund"]).args(options).arg("--prefix").arg(folder);
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"]).arg(folder);
         read(&mut npm).map(drop)
     })?;
     Ok(modules)
@@ -122,13 +124,36 @@ fn python() -> Result<PathBuf> {
         if !exists("python3") {
             bail!("there is no python3 on PATH. Fix: install Python 3.10 or newer with its venv module");
         }
-        read(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))
-            .context("Fix: install Python's venv module (for example `apt install python3-venv`)")?;
-        let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+        let mut pip = environment(&folder, &python)?;
+        pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]);
         read(pip.arg(&requirements)).map(drop)
     })?;
     Ok(python)
+}
+
+/// Make a virtual environment; gives the pip that installs into it.
+///
+/// Debian keeps the pip of new environments in a package of its own. Without it, the machine's pip (22.3 or newer) does as well.
+fn environment(folder: &Path, python: &Path) -> Result<Command> {
+    let make =
+        |options: &[&str]| read(Command::new("python3").args(["-m", "venv", "--clear"]).args(options).arg(folder));
+    if let Err(error) = make(&[]) {
+        let pip = || {
+            let mut pip = Command::new("python3");
+            pip.args(["-m", "pip", "--python"]).arg(python);
+            pip
+        };
+        if make(&["--without-pip"]).is_ok() && read(pip().arg("--version")).is_ok() {
+            return Ok(pip());
+        }
+        apt::install("python3-venv").with_context(|| {
+            format!("{error:#}. Fix: install Python's venv module (for example `sudo apt-get install python3-venv`)")
+        })?;
+        make(&[])?;
+    }
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip"]);
+    Ok(pip)
 }
 
 /// Install into `folder` unless `result` is there and was installed from the same `wanted`.

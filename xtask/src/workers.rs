@@ -39,8 +39,7 @@ impl Worker {
         let folder = folder();
         let node = ui::step("Get Node, jco and workerd (below .cache and host/workers)", || {
             let node = tools::node()?;
-            // None of the packages needs its install script.
-            tools::modules(&node, &folder, &["--ignore-scripts"])?;
+            tools::modules(&folder)?;
             Ok(node)
         })?;
         let dist = folder.join("dist");
@@ -88,9 +87,10 @@ impl Worker {
 
     /// Its own tests: types, units, the contract of the store, a restart in workerd.
     pub fn test(&self, artefacts: &Artefacts) -> Result<Command> {
-        let mut npm = with_node(Command::new("npm"), &self.node)?;
-        npm.arg("--prefix").arg(folder()).args(["run", "--silent", "test"]).env("MCP_EDGE_BIN", &artefacts.host);
-        Ok(npm)
+        // Not `npm test`: npm runs on the machine's own node only.
+        let mut test = with_node(Command::new(&self.node), &self.node)?;
+        test.current_dir(folder()).args(["--run", "test"]).env("MCP_EDGE_BIN", &artefacts.host);
+        Ok(test)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::plugins::config::ConfigValues;
 use crate::plugins::outbound::PUBLIC_ONLY;
 use crate::serve::CLIENT_ADDRESS;
 use serde_json::Value;
-use shared_settings::{Document, Identity, Problem, StoreSettings};
+use shared_settings::{Document, Problem, StoreSettings};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -169,11 +169,6 @@ impl Settings {
             values.set_secret(name.to_ascii_lowercase(), value);
         }
         values
-    }
-
-    /// Local users, for the line printed at start.
-    pub fn identity(&self) -> Option<&Identity> {
-        self.parsed.identity.as_ref()
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use serde_json::json;
+use shared_settings::Identity;
 
 fn check(document: Value) -> Result<Settings, SettingsError> {
     let environment = Environment::of([("TOKEN", "hush"), ("EMPTY", "")]);

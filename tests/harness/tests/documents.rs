@@ -12,6 +12,7 @@ use http::Response;
 use http_body_util::Full;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// A connection that nobody answers is given up after 10 seconds: what is refused sooner was not tried.
@@ -138,9 +139,8 @@ async fn documents_come_from_this_machine_only_with_the_switch_for_development()
 async fn a_name_that_leads_into_a_private_network_is_not_followed_there_today_or_tomorrow() -> Result<()> {
     const NAME: &str = "client.example.com";
     if !can_replace_hosts() {
-        eprintln!(
-            "SKIPPED: names cannot be given addresses here (needs Linux, and leave to `unshare --map-root-user --mount`)"
-        );
+        let reason = "SKIPPED: names cannot be given addresses here (needs Linux, and leave to `unshare --map-root-user --mount`)";
+        let _ = writeln!(std::io::stderr(), "{reason}");
         return Ok(());
     }
     let authority = Authority::new()?;
