@@ -76,7 +76,21 @@ async fn clients_of_2025_with_an_upstream_of_2026() -> Result<()> {
 
 #[tokio::test]
 async fn clients_of_2026_with_an_upstream_of_2025() -> Result<()> {
-    check(&server_leg("2026-07-28", "2025").await?, &[])
+    let exceptions = [
+        (
+            "input-required-result-basic-elicitation",
+            "expects the key `user_name`: requests of the 2025 revisions have no keys, so the gateway makes them",
+        ),
+        (
+            "input-required-result-multiple-input-requests",
+            "expects three requests at once: the 2025 fixture asks one thing after the other, as its revision has it",
+        ),
+        (
+            "tasks-capability-negotiation",
+            "not required; expects the extension of 2026-07-28, and tasks of the 2025 revisions have another shape",
+        ),
+    ];
+    check(&server_leg("2026-07-28", "2025").await?, &exceptions)
 }
 
 #[tokio::test]
