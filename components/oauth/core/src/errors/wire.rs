@@ -67,7 +67,7 @@ pub fn wire(error: &Error) -> Wire {
         ),
         Error::Denied => (403, "access_denied", "The user did not agree."),
         Error::UserDeleted => {
-            (403, "access_denied", "This account was deleted a moment ago. Sign in again if you want to go on.")
+            (403, "access_denied", "This account was deleted or forgotten a moment ago. Sign in again if you want to go on.")
         }
 
         Error::ForgedForm => (400, "invalid_request", "This form cannot be read any more. Start again from your app."),
