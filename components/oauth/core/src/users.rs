@@ -108,6 +108,9 @@ fn fate(server: &Server, entry: &Entry, is_here: bool) -> Result<Fate, StoreErro
     if entry.at.saturating_add(REQUEUE) > server.now {
         return Ok(Fate::Stop);
     }
+    if is_here {
+        return Ok(Fate::Requeue);
+    }
     if !is_listed(server, &entry.id)? {
         // Deleted; or forgotten by a sweep that broke off.
         clear(server, &entry.id)?;
@@ -115,7 +118,7 @@ fn fate(server: &Server, entry: &Entry, is_here: bool) -> Result<Fate, StoreErro
     }
     let grants = List::new(server.store, records::user_grants(&entry.id));
     grants::sweep_user(server, &grants)?;
-    if is_here || grants.len()? > 0 {
+    if grants.len()? > 0 {
         return Ok(Fate::Requeue);
     }
     // Should he approve something or log in at this very moment, then it ends before it has begun, and he does it once more.
