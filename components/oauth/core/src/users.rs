@@ -128,15 +128,21 @@ fn fate(server: &Server, entry: &Entry, is_here: bool) -> Result<Fate, StoreErro
     Ok(Fate::Drop)
 }
 
-/// The users, newest first, by hash; who they are, unless the key they were sealed with is gone.
+/// The user of this hash, if he is in the list: who he is, unless the key he was sealed with is gone.
+pub fn find(server: &Server, user_hash: &str) -> Result<Option<Option<Person>>, StoreError> {
+    let record = records::get::<UserRecord>(server.store, &records::user_key(user_hash))?;
+    Ok(record.map(|record| open(server, user_hash, &record)))
+}
+
+/// The users of the newest 1,000 numbers of the list, newest first, by hash; who they are, unless the key they were sealed with is gone.
 pub fn list(server: &Server) -> Result<Vec<(String, Option<Person>)>, StoreError> {
     let mut users: Vec<(String, Option<Person>)> = Vec::new();
     for entry in List::new(server.store, USERS.into()).entries()?.into_iter().rev() {
         if users.iter().any(|(hash, _)| *hash == entry.id) {
             continue;
         }
-        let Some(record) = records::get::<UserRecord>(server.store, &records::user_key(&entry.id))? else { continue };
-        users.push((entry.id.clone(), open(server, &entry.id, &record)));
+        let Some(person) = find(server, &entry.id)? else { continue };
+        users.push((entry.id, person));
     }
     Ok(users)
 }
