@@ -23,9 +23,9 @@ test("a form of another site approves nothing, whether or not cookies come with 
   const victim = await open(t);
   await victim.goto(`${gateway}/oauth/apps`);
   await signIn(victim, "alice");
-  // Another port is the same site, so the cookies come along: the form is seen to be of another login.
+  // Another port is the same site, so the cookies come along: the form is seen to be of another login, and she is asked herself.
   await victim.goto(await site(sending("/oauth/consent", fields), "127.0.0.1"));
-  await victim.getByText("This form was made for another browser or another login").waitFor();
+  await victim.getByText("This page was made for another login, so nothing was decided").waitFor();
   // Another site: no cookies with the form, so it asks to begin again, and shows to whom.
   await victim.goto(await site(sending("/oauth/consent", fields), "localhost"));
   await victim.getByRole("heading", { name: /Allow “Trojan”|Sign in/ }).waitFor();

@@ -10,7 +10,7 @@ use bindings::mcp_edge::session::endpoint;
 use forward::Exchange;
 use router_core::{Answer, Authorized, Choice, Door, Head, Route};
 use shared_guest::{GuestConfig, GuestStore, GuestTime};
-use std::cell::RefCell;
+use shared_settings::Cache;
 use std::rc::Rc;
 use wasip3::http::types::{ErrorCode, Request, Response};
 
@@ -20,9 +20,12 @@ impl bindings::exports::wasi::http::handler::Guest for Component {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
         let head = convert::head(&request);
         let mut exchange = Exchange::begin(&head);
-        let door = match door() {
+        let door = door();
+        let route = door.as_ref().map_or_else(|_| Route::find(&head.path), |door| door.route(&head.path));
+        exchange.line().route = route.map_or("none", Route::name);
+        let door = match door {
             Ok(door) => door,
-            Err(reason) => return Ok(exchange.answer(Door::failed(Route::find(&head.path), reason), Vec::new())),
+            Err(reason) => return Ok(exchange.answer(Door::failed(route, reason), Vec::new())),
         };
         let added = door.headers(&head, exchange.request_id());
         match serve(&door, &head, request, &mut exchange).await {
@@ -69,21 +72,10 @@ async fn to_session(
 }
 
 thread_local! {
-    /// The door made from the settings, for as long as the settings stay the same text.
-    static DOOR: RefCell<Option<(String, Rc<Door>)>> = const { RefCell::new(None) };
+    /// The door made from the settings, for as long as nothing that it was made of changes.
+    static DOOR: Cache<Door> = const { Cache::new() };
 }
 
 fn door() -> Result<Rc<Door>, String> {
-    use shared_ports::Config;
-    let text = GuestConfig.value(shared_settings::DOCUMENT).map_err(|e| e.to_string())?.unwrap_or_default();
-    DOOR.with_borrow_mut(|cached| {
-        if let Some((known, door)) = cached
-            && *known == text
-        {
-            return Ok(door.clone());
-        }
-        let door = Rc::new(Door::open(&GuestConfig).map_err(|e| e.to_string())?);
-        *cached = Some((text, door.clone()));
-        Ok(door)
-    })
+    DOOR.with(|cache| cache.get(&GuestConfig, |config| Door::open(config))).map_err(|e| e.to_string())
 }

@@ -39,7 +39,10 @@ pub fn users(users: &[(String, Option<Person>)]) -> Response {
         .collect();
     let (why, list) = match rows.as_str() {
         "" => ("Nobody has connected an app yet.", String::new()),
-        rows => ("Who has connected an app. Choose one to see which.", format!("<ul class=\"users\">{rows}</ul>")),
+        rows => (
+            "Who has signed in or connected an app: the newest 1,000. Choose one to see which apps.",
+            format!("<ul class=\"users\">{rows}</ul>"),
+        ),
     };
     wide_page("Users", LINKS, &format!("<h1>Users</h1><p class=\"soft small\">{why}</p>{list}"))
 }

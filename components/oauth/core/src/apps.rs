@@ -8,6 +8,7 @@ use crate::form::Form;
 use crate::grants::{self, GrantError};
 use crate::http::{Request, Response};
 use crate::login::{self, Carried, Login};
+use crate::people::Person;
 use crate::{Server, crypto, users};
 
 /// Path of the page of a person's own apps.
@@ -49,11 +50,10 @@ pub fn admin(server: &Server, request: &Request) -> Result<Response, Error> {
     }
     let form = Form::parse(request.query.as_bytes())?;
     let carried = Carried::seal(server, "admin", ADMIN, &login.session);
-    let users = users::list(server)?;
     match form.one("user")? {
-        None => Ok(app_pages::users(&users)),
+        None => Ok(app_pages::users(&users::list(server)?)),
         Some(user_hash) => {
-            let (_, person) = users.iter().find(|(hash, _)| hash == user_hash).ok_or(Error::NotFound)?;
+            let person = find(server, user_hash)?;
             let grants = grants::list_of(server, user_hash)?;
             Ok(app_pages::user(user_hash, person.as_ref(), &grants, &server.settings.scopes, &carried))
         }
@@ -68,9 +68,7 @@ pub fn administer(server: &Server, request: &Request, body: &[u8]) -> Result<Res
         return Err(Error::Role);
     }
     let user_hash = form.one("user")?.ok_or(Error::Missing("user"))?;
-    if !users::list(server)?.iter().any(|(hash, _)| hash == user_hash) {
-        return Err(Error::NotFound);
-    }
+    find(server, user_hash)?;
     if let Some(id) = form.one("end")? {
         end(server, user_hash, id)?;
         return Ok(authorize::again(&format!("{ADMIN}?user={user_hash}")));
@@ -79,6 +77,16 @@ pub fn administer(server: &Server, request: &Request, body: &[u8]) -> Result<Res
         users::delete_listed(server, user_hash)?;
     }
     Ok(authorize::again(ADMIN))
+}
+
+/// A user of the list, by what somebody has written into an address.
+fn find(server: &Server, user_hash: &str) -> Result<Option<Person>, Error> {
+    // It becomes part of a key.
+    let is_hash = user_hash.len() == 32 && user_hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match is_hash {
+        true => users::find(server, user_hash)?.ok_or(Error::NotFound),
+        false => Err(Error::NotFound),
+    }
 }
 
 /// The login that a form was shown to; `None` if it has ended or the form is too old.

@@ -32,6 +32,7 @@ pub async fn check(server: &Server<'_>, client: &Client, jwt: &Jwt) -> Result<()
     };
     let claims = match keyset::verify(server, keys, jwt).await {
         Err(KeysetError::Jwt(error)) => return Err(Error::Assertion(error)),
+        Err(KeysetError::Throttled) => return Err(Error::ClientAuth("too many keys were fetched from here")),
         Err(_) => return Err(Error::ClientAuth("keys of the client could not be read")),
         Ok(claims) => claims,
     };

@@ -30,6 +30,7 @@ pub fn page(
     let skills = ask.scopes.iter().map(|name| consent_page::Skill {
         name,
         meaning: server.settings.scopes.meaning(name).unwrap_or(name),
+        servers: server.settings.scopes.servers(name),
         ticked: ticked.is_none_or(|ticked| ticked.contains(name)),
     });
     consent_page::consent(recipient, &skills.collect::<Vec<_>>(), &login.person.name, &carried, notice)
@@ -40,9 +41,7 @@ pub async fn consent(server: &Server<'_>, request: &Request, body: &[u8]) -> Res
     let form = Form::parse(body)?;
     let carried = Carried::open(server, "consent", form.one("request")?)?;
     let Some(login) = Login::of(server, request)? else { return Ok(authorize::again(&carried.target)) };
-    if !crypto::same(login.session.as_bytes(), carried.bound_to.as_bytes()) {
-        return Err(Error::ForeignForm);
-    }
+    let is_his = crypto::same(login.session.as_bytes(), carried.bound_to.as_bytes());
     if carried.is_stale(server) {
         return Ok(authorize::again(&carried.target));
     }
@@ -53,6 +52,13 @@ pub async fn consent(server: &Server<'_>, request: &Request, body: &[u8]) -> Res
         Ok(ask) => ask,
         Err(error) => return Ok(recipient.refuse(server, 303, &error)),
     };
+    if !is_his {
+        // Somebody else has signed in in another tab, or another page has sent a form of somebody else's: it decides nothing,
+        // and a link could show the same page.
+        let ticked = approval::remembered(server, request, &login, &recipient);
+        let notice = "This page was made for another login, so nothing was decided. Look who is signed in now, and decide again.";
+        return Ok(page(server, &login, query, &recipient, &ask, ticked.as_deref(), Some(notice)));
+    }
     match form.one("action")?.ok_or(Error::Missing("action"))? {
         "approve" => {
             let ticked = |scope: &String| form.all("scope").any(|name| name == scope);

@@ -13,6 +13,8 @@ pub struct Skill<'a> {
     pub name: &'a str,
     /// For people.
     pub meaning: &'a str,
+    /// The servers that it gives access to, by name, and what there; `None`: all.
+    pub servers: Option<Vec<(&'a str, Option<String>)>>,
     /// Whether its box is ticked at first.
     pub ticked: bool,
 }
@@ -33,10 +35,11 @@ pub fn consent(recipient: &Recipient, skills: &[Skill], user: &str, carried: &st
         .iter()
         .map(|skill| {
             format!(
-                "<label><input type=\"checkbox\" name=\"scope\" value=\"{}\"{}><span>{}</span></label>",
+                "<label><input type=\"checkbox\" name=\"scope\" value=\"{}\"{}><span>{}{}</span></label>",
                 escape(skill.name),
                 if skill.ticked { " checked" } else { "" },
-                escape(skill.meaning)
+                escape(skill.meaning),
+                servers(skill)
             )
         })
         .collect();
@@ -65,6 +68,20 @@ pub fn consent(recipient: &Recipient, skills: &[Skill], user: &str, carried: &st
         known_by = known_by(recipient),
     );
     page(200, title, &main, FormTarget::Anywhere)
+}
+
+/// Which servers are behind a skill, as HTML.
+fn servers(skill: &Skill) -> String {
+    let Some(servers) = &skill.servers else { return String::new() };
+    let one = |(name, tools): &(&str, Option<String>)| match tools {
+        None => escape(name),
+        Some(tools) => format!("{} ({})", escape(name), escape(tools)),
+    };
+    let list = match servers.is_empty() {
+        true => "none".into(),
+        false => servers.iter().map(one).collect::<Vec<_>>().join("; "),
+    };
+    format!("<br><span class=\"soft small\">On these servers: {list}</span>")
 }
 
 /// Where a redirect URI leads, as HTML; and who else could receive there, if that is not the app alone.

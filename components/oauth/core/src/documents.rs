@@ -9,6 +9,7 @@ use crate::outbound::Reach;
 use crate::records::{AuthMethod, Client, Origin};
 use crate::redirect::{self, Target};
 use crate::{throttle, uri};
+use shared_ports::StoreError;
 use shared_settings::is_public_host;
 
 /// Most bytes of a document.
@@ -17,7 +18,7 @@ const MAX_BYTES: usize = 5 * 1024;
 /// Longest time that a document is kept, in seconds.
 const MAX_AGE: u64 = 7 * 24 * 3600;
 
-/// Most documents that requests of one address have fetched in five minutes: enough for a school behind one address,
+/// Most documents and sets of keys that requests of one address have fetched in five minutes: enough for a school behind one address,
 /// and no way to have this server bother others.
 const MAX_FETCHES: i64 = 60;
 
@@ -58,7 +59,7 @@ pub async fn client(server: &Server<'_>, url: &str) -> Result<Client, Error> {
     let reach = reach(server);
     check_address(url, reach).map_err(ClientDocumentError::Address)?;
     let limits = Limits { bytes: MAX_BYTES, max_age: MAX_AGE, reach };
-    if !fetched::is_kept(server, url)? && throttle::count(server, "fetch", server.address, MAX_FETCHES)?.is_some() {
+    if !fetched::is_kept(server, url)? && !may_fetch(server)? {
         return Err(ClientDocumentError::Throttled.into());
     }
     let document = match fetched::get(server, url, limits, 0).await {
@@ -85,6 +86,11 @@ pub async fn client(server: &Server<'_>, url: &str) -> Result<Client, Error> {
         origin: Origin::Document,
         grant_types: Vec::new(),
     })
+}
+
+/// Count a fetch from an address that a client has chosen. Whether it may be made.
+pub fn may_fetch(server: &Server) -> Result<bool, StoreError> {
+    Ok(throttle::count(server, "fetch", server.address, MAX_FETCHES)?.is_none())
 }
 
 /// Where documents of clients, and keys they name, may come from.

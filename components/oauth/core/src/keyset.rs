@@ -1,6 +1,7 @@
 //! Checking a signed token against keys that are given, or published at an address.
 
 use crate::Server;
+use crate::documents;
 use crate::fetched::{self, DocumentError, Limits};
 use crate::jwt::{Claims, Jwt, JwtError};
 use crate::outbound::Reach;
@@ -20,7 +21,7 @@ const REFETCH: u64 = 60;
 pub enum Keyset<'a> {
     /// Here (RFC 7517 section 5).
     Given(&'a Value),
-    /// There.
+    /// There. Where not everything may be reached, a stranger has said so: fetches are counted.
     At(&'a str, Reach),
 }
 
@@ -33,6 +34,9 @@ pub enum KeysetError {
     /// The keys could not be had.
     #[error("keys: {0}")]
     Document(#[from] DocumentError),
+    /// Too many were fetched for one address.
+    #[error("keys: too many were fetched from here")]
+    Throttled,
     /// What came is no JSON.
     #[error("keys are not JSON")]
     Json,
@@ -44,11 +48,19 @@ pub async fn verify(server: &Server<'_>, keys: Keyset<'_>, jwt: &Jwt) -> Result<
         Keyset::Given(keys) => return Ok(jwt.verify(keys)?),
         Keyset::At(url, reach) => (url, reach),
     };
+    let count = || match reach == Reach::Anywhere || documents::may_fetch(server).map_err(DocumentError::from)? {
+        true => Ok(()),
+        false => Err(KeysetError::Throttled),
+    };
+    if !fetched::is_kept(server, url).map_err(DocumentError::from)? {
+        count()?;
+    }
     let limits = Limits { bytes: MAX_BYTES, max_age: MAX_AGE, reach };
     let kept = fetched::get(server, url, limits, 0).await?;
     match jwt.verify(&json(&kept.body)?) {
         // The keys may have been changed since.
         Err(JwtError::UnknownKey) if kept.at.saturating_add(REFETCH) <= server.now => {
+            count()?;
             let new = fetched::get(server, url, limits, server.now).await?;
             Ok(jwt.verify(&json(&new.body)?)?)
         }

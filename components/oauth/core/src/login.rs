@@ -47,7 +47,7 @@ struct CookieValue {
 
 impl Login {
     /// The login of a request, if the cookie is ours, not too old, and the user is still there with the same password or
-    /// provider, and was not deleted since.
+    /// provider, and was neither deleted nor forgotten since.
     pub fn of(server: &Server, request: &Request) -> Result<Option<Self>, StoreError> {
         let login = Cookie::Login.values(server, request).find_map(|value| {
             let plain = server.settings.keys.login.open(b"login", &crypto::unbase64(value)?)?;
@@ -61,9 +61,11 @@ impl Login {
         if users::hash(server, &login.person.subject)? != login.user_hash {
             return Ok(None);
         }
-        // What the provider has said since.
-        if let Some(standing) = providers::known(server, &login.user_hash)? {
-            (login.person.roles, login.person.tenant) = (standing.roles, standing.tenant);
+        // What the provider has said since. When that is forgotten it is not heard again whether he may still come in.
+        match providers::known(server, &login.user_hash)? {
+            Some(standing) => (login.person.roles, login.person.tenant) = (standing.roles, standing.tenant),
+            None if users::is_of_provider(&login.person.subject) => return Ok(None),
+            None => {}
         }
         Ok(Some(login))
     }

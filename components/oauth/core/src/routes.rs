@@ -68,15 +68,11 @@ pub fn not_set_up(audit: &dyn Audit, error: &SetupError) -> Response {
 async fn dispatch(server: &Server<'_>, request: &Request) -> (Reader, Result<Response, Error>) {
     // A slash at the end means nothing, as in the router.
     let path = request.path.strip_suffix('/').unwrap_or(&request.path);
-    let below = server.settings.oauth.aliases.iter().find_map(|alias| path.strip_prefix(alias.as_str()));
-    let path = match below {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("/oauth{rest}"),
-        _ => path.to_owned(),
-    };
+    let path = shared_settings::unalias(&server.settings.oauth.aliases, path);
     if let Some(name) = well_known(&path) {
         return (Reader::Program, document(server, request, name));
     }
-    let reader = match path.as_str() {
+    let reader = match &*path {
         "/oauth/token" | "/token" | "/oauth/register" | "/register" | "/oauth/revoke" | "/oauth/introspect" => {
             Reader::Program
         }

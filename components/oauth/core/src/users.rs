@@ -56,6 +56,25 @@ pub fn confirm(server: &Server, subject: &str, user_hash: &str) -> Result<bool, 
     Ok(same)
 }
 
+/// The same for what is good only as long as the user is in the list: a sweep may have forgotten him meanwhile, and what his
+/// provider said of him, without which it would never be heard again whether he may still come in.
+pub fn confirm_listed(server: &Server, subject: &str, user_hash: &str) -> Result<bool, StoreError> {
+    if !confirm(server, subject, user_hash)? {
+        return Ok(false);
+    }
+    let heard = !is_of_provider(subject) || providers::known(server, user_hash)?.is_some();
+    let stays = heard && is_listed(server, user_hash)?;
+    if !stays {
+        clear(server, user_hash)?;
+    }
+    Ok(stays)
+}
+
+/// Whether a person comes from an identity provider: no name of a local user has a colon.
+pub fn is_of_provider(subject: &str) -> bool {
+    subject.contains(':')
+}
+
 /// Whether there is a user of this hash in the list, who was not deleted.
 pub fn is_listed(server: &Server, user_hash: &str) -> Result<bool, StoreError> {
     Ok(server.store.get(&records::user_key(user_hash))?.is_some())
@@ -64,7 +83,8 @@ pub fn is_listed(server: &Server, user_hash: &str) -> Result<bool, StoreError> {
 /// Take note of a user.
 pub fn note(server: &Server, person: &Person, user_hash: &str) -> Result<(), StoreError> {
     let list = List::new(server.store, USERS.into());
-    sweep(server, &list)?;
+    // He himself is not forgotten by what he does.
+    list.sweep(server.now, |entry| fate(server, entry, entry.id == user_hash))?;
     if server.store.increment(&records::user_known_key(user_hash), 1)? != 1 {
         return Ok(());
     }
@@ -79,16 +99,21 @@ pub fn note(server: &Server, person: &Person, user_hash: &str) -> Result<(), Sto
 
 /// Look at a few of the oldest users. Whether it is worth doing again at once.
 pub fn sweep(server: &Server, list: &List) -> Result<bool, StoreError> {
-    list.sweep(server.now, |entry| fate(server, entry))
+    list.sweep(server.now, |entry| fate(server, entry, false))
 }
 
 /// What becomes of one of the oldest users, once a day: what has ended of him goes, and he himself when nothing is left of what he
 /// approved. So everybody's approvals clean up after those who never come back.
-fn fate(server: &Server, entry: &Entry) -> Result<Fate, StoreError> {
+fn fate(server: &Server, entry: &Entry, is_here: bool) -> Result<Fate, StoreError> {
     if entry.at.saturating_add(REQUEUE) > server.now {
         return Ok(Fate::Stop);
     }
+    if is_here {
+        return Ok(Fate::Requeue);
+    }
     if !is_listed(server, &entry.id)? {
+        // Deleted; or forgotten by a sweep that broke off.
+        clear(server, &entry.id)?;
         return Ok(Fate::Drop);
     }
     let grants = List::new(server.store, records::user_grants(&entry.id));
@@ -96,20 +121,28 @@ fn fate(server: &Server, entry: &Entry) -> Result<Fate, StoreError> {
     if grants.len()? > 0 {
         return Ok(Fate::Requeue);
     }
-    // Should he approve something at this very moment, then it ends before it has begun, and he does it once more.
+    // Should he approve something or log in at this very moment, then it ends before it has begun, and he does it once more.
+    // Out of the list first: whoever has written something looks there last, so either that is cleared or he sees this.
+    server.store.delete(&records::user_key(&entry.id))?;
     clear(server, &entry.id)?;
     Ok(Fate::Drop)
 }
 
-/// The users, newest first, by hash; who they are, unless the key they were sealed with is gone.
+/// The user of this hash, if he is in the list: who he is, unless the key he was sealed with is gone.
+pub fn find(server: &Server, user_hash: &str) -> Result<Option<Option<Person>>, StoreError> {
+    let record = records::get::<UserRecord>(server.store, &records::user_key(user_hash))?;
+    Ok(record.map(|record| open(server, user_hash, &record)))
+}
+
+/// The users of the newest 1,000 numbers of the list, newest first, by hash; who they are, unless the key they were sealed with is gone.
 pub fn list(server: &Server) -> Result<Vec<(String, Option<Person>)>, StoreError> {
     let mut users: Vec<(String, Option<Person>)> = Vec::new();
     for entry in List::new(server.store, USERS.into()).entries()?.into_iter().rev() {
         if users.iter().any(|(hash, _)| *hash == entry.id) {
             continue;
         }
-        let Some(record) = records::get::<UserRecord>(server.store, &records::user_key(&entry.id))? else { continue };
-        users.push((entry.id.clone(), open(server, &entry.id, &record)));
+        let Some(person) = find(server, &entry.id)? else { continue };
+        users.push((entry.id, person));
     }
     Ok(users)
 }

@@ -46,6 +46,8 @@ struct Sections {
 struct OAuth {
     #[serde(default)]
     scopes: BTreeMap<String, ScopeSettings>,
+    #[serde(default)]
+    aliases: Vec<String>,
 }
 
 /// The door of the gateway.
@@ -54,6 +56,8 @@ pub struct Door {
     settings: RouterSettings,
     /// The scopes that there are, separated by spaces.
     scopes: String,
+    /// Paths under which everything of `/oauth` is there as well.
+    aliases: Vec<String>,
     /// The header that the host puts the client's address into, in lower case.
     address_header: Option<String>,
 }
@@ -77,12 +81,17 @@ impl Door {
         let address_header = config.value("client_address_header")?.map(|name| name.to_ascii_lowercase());
         let Sections { oauth } = shared_settings::read_unexpanded(config, &["oauth"])?;
         let scopes = Scopes::new(&oauth.scopes).names().collect::<Vec<_>>().join(" ");
-        Ok(Self { settings, scopes, address_header })
+        Ok(Self { settings, scopes, aliases: oauth.aliases, address_header })
+    }
+
+    /// The route of a path.
+    pub fn route(&self, path: &str) -> Option<Route> {
+        Route::find(&shared_settings::unalias(&self.aliases, path))
     }
 
     /// Everything before the bearer check. `Ok` names the route to take; `Err` is the answer.
     pub fn enter(&self, head: &Head, store: &impl Store, clock: &impl Clock) -> Result<Route, Answer> {
-        let route = Route::find(&head.path).ok_or_else(|| not_found(&self.settings.public_url))?;
+        let route = self.route(&head.path).ok_or_else(|| not_found(&self.settings.public_url))?;
         self.limit_address(route, head, store, clock)?;
         if !origin::host_allowed(&self.settings.public_url, head.authority.as_deref()) {
             return Err(self.refuse(route, "This host name is not served here.", "host"));
@@ -183,7 +192,7 @@ impl Door {
         if self.settings.public_url.is_https() {
             headers.push(("strict-transport-security".into(), b"max-age=31536000".to_vec()));
         }
-        if let Some(route) = Route::find(&head.path) {
+        if let Some(route) = self.route(&head.path) {
             let origin = self.origin(route, head).ok().flatten();
             headers.extend(cors::headers(route, origin));
         }

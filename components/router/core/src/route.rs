@@ -40,13 +40,6 @@ const ROUTES: &[(Match, Route)] = &[
     (Match::Below("/.well-known"), Route::Metadata),
     // Clients that append the well-known path to the resource instead of inserting it.
     (Match::Below("/mcp/.well-known"), Route::Metadata),
-    // Old addresses of what is below `/oauth`, where the settings have this alias; else `oauth` knows nothing there.
-    (Match::Exact("/mcp/oauth/token"), Route::Endpoints),
-    (Match::Exact("/mcp/oauth/register"), Route::Endpoints),
-    (Match::Below("/mcp/oauth/register"), Route::Clients),
-    (Match::Exact("/mcp/oauth/revoke"), Route::Endpoints),
-    (Match::Exact("/mcp/oauth/introspect"), Route::Endpoints),
-    (Match::Below("/mcp/oauth"), Route::Pages),
     (Match::Words("/mcp"), Route::Mcp),
     (Match::Below("/admin/pins"), Route::Admin),
     (Match::Exact("/oauth/token"), Route::Endpoints),
@@ -62,7 +55,7 @@ const ROUTES: &[(Match, Route)] = &[
 ];
 
 impl Route {
-    /// The route of a path.
+    /// The route of a path that is below no alias of the settings.
     pub fn find(path: &str) -> Option<Self> {
         ROUTES.iter().find(|(pattern, _)| pattern.matches(path)).map(|(_, route)| *route)
     }
@@ -154,8 +147,6 @@ mod tests {
             ("/oauth/introspect", Some(Route::Endpoints)),
             ("/oauth/apps", Some(Route::Pages)),
             ("/oauth/callback/corp", Some(Route::Pages)),
-            ("/mcp/oauth/token", Some(Route::Endpoints)),
-            ("/mcp/oauth/authorize", Some(Route::Pages)),
             ("/oauthx", None),
             ("/token", Some(Route::Endpoints)),
             ("/authorize", Some(Route::Pages)),

@@ -57,6 +57,29 @@ fn each_route_takes_its_methods_only() {
 }
 
 #[test]
+fn any_alias_of_the_settings_leads_where_oauth_does() {
+    let door = door(json!({
+        "publicUrl": "http://127.0.0.1:8787", "oauth": { "aliases": ["/mcp/oauth", "/v1/oauth"] },
+    }));
+    for (method, path, expected, without) in [
+        ("POST", "/mcp/oauth/token", Ok(Route::Endpoints), Ok(Route::Mcp)),
+        ("GET", "/mcp/oauth/authorize?client_id=x", Ok(Route::Pages), Ok(Route::Mcp)),
+        ("POST", "/v1/oauth/register/", Ok(Route::Endpoints), Err(404)),
+        ("PUT", "/v1/oauth/register/0123", Ok(Route::Clients), Err(404)),
+        ("GET", "/v1/oauth/callback/corp", Ok(Route::Pages), Err(404)),
+        ("GET", "/v1/oauthx", Err(404), Err(404)),
+        ("POST", "/mcp/acme", Ok(Route::Mcp), Ok(Route::Mcp)),
+    ] {
+        assert_eq!(enter(&door, &head(method, path, &[])), expected, "{path}");
+        assert_eq!(enter(&local(), &head(method, path, &[])), without, "{path}");
+    }
+    // And pages that may call the one may call the other.
+    let own = [("origin", "http://127.0.0.1:8787")];
+    let shared = door.headers(&head("POST", "/v1/oauth/token", &own), "id");
+    assert_eq!(header(&shared, "access-control-allow-origin"), Some("http://127.0.0.1:8787"));
+}
+
+#[test]
 fn a_refused_method_names_those_allowed() {
     let answer = local().enter(&head("PUT", "/mcp", &[]), &MemoryStore::default(), &MemoryClock::at(0)).unwrap_err();
     assert_eq!(header(&answer.headers, "allow"), Some("GET, POST, DELETE"));

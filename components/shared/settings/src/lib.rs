@@ -6,6 +6,7 @@
 
 mod address;
 mod bind;
+mod cache;
 mod document;
 mod expand;
 mod identity;
@@ -21,13 +22,16 @@ mod uri;
 
 pub use address::{client_address, is_public, is_public_host};
 pub use bind::{Place, Value as BoundValue};
+pub use cache::{Cache, Recording};
 pub use document::{Document, Names, Problem, StoreSettings};
 pub use expand::{ExpandError, expand, references};
 pub use identity::{Claims, Identity, Provider, User};
 pub use keep_alive::KeepAlive;
 pub use limits::{Limits, Rate, RouteLimits};
 pub use lists::{Lists, MAX_TOOL_NAME, Override, Pattern, Reachable, Shown, is_name_byte};
-pub use oauth::{ClientDocuments, ClientSettings, Consent, GrantType, GrantTypes, OAuth, Registration, Remember};
+pub use oauth::{
+    ClientDocuments, ClientSettings, Consent, GrantType, GrantTypes, OAuth, Registration, Remember, unalias,
+};
 pub use public_url::PublicUrl;
 pub use scopes::{ScopeSettings, Scopes};
 pub use secrets::{MIN_KEY, Secrets, SecretsError};

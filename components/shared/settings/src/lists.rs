@@ -99,6 +99,18 @@ pub struct Override {
 }
 
 impl Shown {
+    /// Which tools, as a person reads it; `None`: all.
+    pub(crate) fn in_words(&self) -> Option<String> {
+        let join = |patterns: &[Pattern]| patterns.iter().map(|p| p.0.as_str()).collect::<Vec<_>>().join(", ");
+        match (self.allow.as_deref(), self.deny.as_slice()) {
+            (None, []) => None,
+            (None, deny) => Some(format!("all tools but {}", join(deny))),
+            (Some([]), _) => Some("no tools".into()),
+            (Some(allow), []) => Some(format!("tools {}", join(allow))),
+            (Some(allow), deny) => Some(format!("tools {} but not {}", join(allow), join(deny))),
+        }
+    }
+
     /// Whether the tool or prompt of this name is shown.
     pub fn allows(&self, name: &str) -> bool {
         allows(self.allow.as_deref(), &self.deny, name)

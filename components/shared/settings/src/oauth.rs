@@ -3,6 +3,7 @@
 use crate::document::Problem;
 use crate::scopes::{self, ScopeSettings};
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The authorization server.
@@ -170,8 +171,9 @@ pub enum Remember {
 }
 
 impl OAuth {
-    /// Everything wrong that the types alone do not see.
-    pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
+    /// Numbers that are too small or too large, and aliases that are none. Asked by the component as well, because not every
+    /// host looks at settings.
+    pub fn bounds(&self, problems: &mut Vec<Problem>) {
         for (path, value, floor, ceiling) in [
             ("oauth.accessTokenSeconds", self.access_token_seconds, 60, 86_400),
             ("oauth.refreshTokenSeconds", self.refresh_token_seconds, 3600, 31_536_000),
@@ -189,10 +191,6 @@ impl OAuth {
                 problems.push(Problem::new(path, format!("must be {floor} to {ceiling}")));
             }
         }
-        for (id, client) in &self.clients {
-            client.check(id, problems);
-        }
-        scopes::check(&self.scopes, problems);
         for alias in &self.aliases {
             if !is_alias(alias) {
                 let text =
@@ -200,6 +198,26 @@ impl OAuth {
                 problems.push(Problem::new("oauth.aliases", text));
             }
         }
+    }
+
+    /// Everything wrong that the types alone do not see.
+    pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
+        self.bounds(problems);
+        for (id, client) in &self.clients {
+            client.check(id, problems);
+        }
+        scopes::check(&self.scopes, problems);
+    }
+}
+
+/// The path below `/oauth` that a path below an alias stands for; any other path as it is.
+pub fn unalias<'a>(aliases: &[String], path: &'a str) -> Cow<'a, str> {
+    let below =
+        |alias: &String| path.strip_prefix(alias.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    // What is no alias by `bounds` could stand before any path.
+    match aliases.iter().filter(|alias| is_alias(alias)).find_map(below) {
+        Some(rest) => Cow::Owned(format!("/oauth{rest}")),
+        None => Cow::Borrowed(path),
     }
 }
 
@@ -259,6 +277,22 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_alias(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_below_an_alias_is_one_below_oauth() {
+        let aliases = ["/a/oauth", "/a/oauthx/oauth", "/oauth", ""].map(String::from);
+        for (path, expected) in [
+            ("/a/oauth", "/oauth"),
+            ("/a/oauth/", "/oauth/"),
+            ("/a/oauth/token", "/oauth/token"),
+            ("/a/oauthx/oauth/token", "/oauth/token"),
+            ("/a/oauthx", "/a/oauthx"),
+            ("/oauth/token", "/oauth/token"),
+            ("/mcp", "/mcp"),
+        ] {
+            assert_eq!(unalias(&aliases, path), expected, "{path}");
         }
     }
 }

@@ -48,6 +48,23 @@ impl Scopes {
         }
     }
 
+    /// The upstreams that a scope gives access to, with what it includes, as a person reads them: their names, and which
+    /// tools, where the settings do not say all. `None`: everything of all upstreams.
+    pub fn servers(&self, name: &str) -> Option<Vec<(&str, Option<String>)>> {
+        let mut all: BTreeMap<&str, Vec<Option<String>>> = BTreeMap::new();
+        for scope in self.closure([name]).into_iter().filter_map(|name| self.0.get(name)) {
+            for (server, lists) in scope.mcp_servers.as_ref()? {
+                all.entry(server).or_default().push(lists.tools.in_words());
+            }
+        }
+        // What one of them allows is allowed.
+        let together = |parts: Vec<Option<String>>| {
+            let parts: Option<BTreeSet<String>> = parts.into_iter().collect();
+            parts.map(|parts| parts.into_iter().collect::<Vec<_>>().join("; also "))
+        };
+        Some(all.into_iter().map(|(server, parts)| (server, together(parts))).collect())
+    }
+
     /// What a scope allows, as a person reads it.
     pub fn meaning(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|scope| scope.meaning.as_str())
@@ -162,6 +179,33 @@ mod tests {
         ] {
             let granted: Vec<String> = granted.iter().map(|name| (*name).into()).collect();
             assert_eq!(scopes().cover(&granted, needed), expected, "{granted:?} {needed:?}");
+        }
+    }
+
+    #[test]
+    fn people_read_which_servers_are_behind_a_scope() {
+        let settings = serde_json::json!({
+            "all": { "meaning": "x" },
+            "none": { "meaning": "x", "mcpServers": {} },
+            "read": { "meaning": "x", "mcpServers": { "a": { "tools": { "allow": ["get_*", "list_*"] } }, "b": {} } },
+            "more": { "meaning": "x", "includes": ["read"], "mcpServers": { "a": { "tools": { "deny": ["drop_*"] } } } },
+            "rest": { "meaning": "x", "includes": ["all"], "mcpServers": { "a": {} } },
+            "text": { "meaning": "x", "mcpServers": { "a": { "tools": { "allow": [] } }, "b": { "prompts": { "allow": [] } } } },
+            "both": { "meaning": "x", "mcpServers": { "a": { "tools": { "allow": ["*"], "deny": ["x", "y"] } } } },
+        });
+        let scopes = Scopes::new(&serde_json::from_value(settings).unwrap());
+        for (name, expected) in [
+            ("all", None),
+            ("rest", None),
+            ("none", Some(&[][..])),
+            ("read", Some(&[("a", Some("tools get_*, list_*")), ("b", None)])),
+            ("more", Some(&[("a", Some("all tools but drop_*; also tools get_*, list_*")), ("b", None)])),
+            ("text", Some(&[("a", Some("no tools")), ("b", None)])),
+            ("both", Some(&[("a", Some("tools * but not x, y"))])),
+        ] {
+            let servers = scopes.servers(name);
+            let servers = servers.as_ref().map(|all| all.iter().map(|(n, t)| (*n, t.as_deref())).collect::<Vec<_>>());
+            assert_eq!(servers.as_deref(), expected, "{name}");
         }
     }
 

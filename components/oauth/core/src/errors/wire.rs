@@ -66,9 +66,11 @@ pub fn wire(error: &Error) -> Wire {
             "None of the scopes is known here. Leave scope out, or use scopes_supported of the metadata.",
         ),
         Error::Denied => (403, "access_denied", "The user did not agree."),
-        Error::UserDeleted => {
-            (403, "access_denied", "This account was deleted a moment ago. Sign in again if you want to go on.")
-        }
+        Error::UserDeleted => (
+            403,
+            "access_denied",
+            "This account was deleted or forgotten a moment ago. Sign in again if you want to go on.",
+        ),
 
         Error::ForgedForm => (400, "invalid_request", "This form cannot be read any more. Start again from your app."),
         Error::ForeignForm => (

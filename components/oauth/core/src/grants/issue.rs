@@ -32,10 +32,10 @@ pub fn store_code(server: &Server, code: &Credential, record: &CodeRecord, subje
     let entry = Entry { id: code.grant().to_string(), at: server.now, also: Some(code.hash()) };
     let number = list.append(&entry)?;
     records::set(server.store, &records::credential_key(code, Kind::Code), record)?;
-    if users::confirm(server, subject, &record.grant.user_hash)? {
+    if users::confirm_listed(server, subject, &record.grant.user_hash)? {
         return Ok(());
     }
-    // The deletion may have come when the entry had its number only.
+    // The deletion or sweep may have come when the entry had its number only.
     list.remove(number)?;
     ending::forget_code(server, code)?;
     Err(Error::UserDeleted)

@@ -147,7 +147,7 @@ async fn finish(server: &Server<'_>, form: &Form, name: &str, provider: &Provide
     users::note(server, &person, &user_hash)?;
     tokens::store(server, &user_hash, name, &answer)?;
     standing::note(server, &user_hash, &person)?;
-    if users::confirm(server, &person.subject, &user_hash)? { Ok(person) } else { Err(Error::UserDeleted) }
+    if users::confirm_listed(server, &person.subject, &user_hash)? { Ok(person) } else { Err(Error::UserDeleted) }
 }
 
 fn callback_uri(server: &Server, name: &str) -> String {

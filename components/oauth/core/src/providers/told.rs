@@ -44,7 +44,7 @@ pub async fn person(
 /// What the settings ask for and the claims do not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lack {
-    /// Whether somebody may come in, or as what.
+    /// Who somebody is, whether he may come in, or as what.
     Standing,
     /// What the pages call somebody.
     Name,
@@ -52,7 +52,8 @@ enum Lack {
 
 fn lacks(provider: &Provider, claims: &Map<String, Value>) -> Option<Lack> {
     let roles = Some(&provider.claims.roles).filter(|_| !provider.roles.is_empty());
-    let mut decisive = provider.require.keys().chain(roles).chain(&provider.claims.tenant);
+    let mut decisive =
+        provider.require.keys().chain(roles).chain(&provider.claims.tenant).chain([&provider.claims.subject]);
     if decisive.any(|claim| !claims.contains_key(claim)) {
         return Some(Lack::Standing);
     }

@@ -72,6 +72,9 @@ pub enum SetupError {
         "settings: `identity`: `{0}` cannot be the name of a user (no `:`) or provider (lower-case letters, digits, `-`, not `client`)"
     )]
     Name(String),
+    /// A number that is too small or too large, or an alias that is none.
+    #[error("settings: {0}")]
+    Bounds(String),
     /// A client of the settings.
     #[error("settings: `oauth.clients.{id}`: {why}")]
     Client {
@@ -111,6 +114,11 @@ impl Settings {
             identity.providers().find(|(name, _)| name.is_empty() || *name == "client" || !name.chars().all(legal))
         {
             return Err(SetupError::Name(name.clone()));
+        }
+        let mut problems = Vec::new();
+        sections.oauth.bounds(&mut problems);
+        if let Some(problem) = problems.first() {
+            return Err(SetupError::Bounds(problem.to_string()));
         }
         let clients =
             sections.oauth.clients.iter().map(|(id, client)| Ok((id.clone(), client::configured(id, client)?)));
@@ -208,6 +216,23 @@ mod tests {
             assert_eq!(read(provider(name)), Err(SetupError::Name(name.into())));
         }
         assert_eq!(read(provider("corp-2")), Ok(()));
+    }
+
+    #[test]
+    fn numbers_beyond_their_bounds_are_refused_on_every_host() {
+        for (oauth, named) in [
+            (r#"{"accessTokenSeconds":59}"#, "oauth.accessTokenSeconds"),
+            (r#"{"refreshTokenSeconds":31536001}"#, "oauth.refreshTokenSeconds"),
+            (r#"{"codeSeconds":4000000000}"#, "oauth.codeSeconds"),
+            (r#"{"registration":{"maxClients":4000000000}}"#, "oauth.registration.maxClients"),
+            (r#"{"registration":{"perAddress":0}}"#, "oauth.registration.perAddress"),
+            (r#"{"aliases":["/mcp"]}"#, "oauth.aliases"),
+        ] {
+            let mut document: serde_json::Value = serde_json::from_str(&document("http://localhost:1")).unwrap();
+            document["oauth"] = serde_json::from_str(oauth).unwrap();
+            let error = Settings::read(&config(&document.to_string(), TOKEN_KEY)).map(|_| ()).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("settings: {named}: ")), "{error}");
+        }
     }
 
     #[test]

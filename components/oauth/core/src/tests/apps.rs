@@ -84,6 +84,28 @@ fn only_administrators_see_all_users() {
     assert!(bench.validate(&eves).is_ok());
 }
 
+#[test]
+fn a_user_beyond_the_end_of_the_list_is_found_by_his_hash() {
+    let bench = Bench::new();
+    let client = bench.client();
+    let eve = Browser::new(&bench);
+    eve.log_in(&client, "eve", "eve");
+    let tokens = bench.redeem(&client, &eve.approve(&Bench::query(&client, &[]))).1;
+    shared_ports::Store::increment(&bench.store, "oauth:users:count", 1500).unwrap();
+    let dev = bench.dev();
+    let hash = bench.settings.keys.user_hash("eve");
+    assert!(!html(&dev.get("/oauth/admin")).contains(&hash));
+    let page = dev.get(&format!("/oauth/admin?user={hash}"));
+    assert_eq!(page.status, 200);
+    let fields = [("request", &*hidden(&page)), ("user", &hash), ("action", "delete")];
+    assert_eq!(dev.post("/oauth/admin", &fields).status, 303);
+    assert_eq!(bench.validate(&tokens), Err(TokenError::Revoked));
+    // What is no hash never becomes part of a key.
+    for other in [format!("{hash}:known"), hash.to_uppercase()] {
+        assert_eq!(dev.get(&format!("/oauth/admin?user={other}")).status, 404, "{other}");
+    }
+}
+
 fn eve_again(bench: &Bench, client: &TestClient) -> String {
     let eve = Browser::new(bench);
     eve.log_in(client, "eve", "eve");

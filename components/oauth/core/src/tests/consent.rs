@@ -38,6 +38,18 @@ fn several_skills_can_be_granted_one_by_one_and_are_remembered() {
 }
 
 #[test]
+fn the_page_says_which_servers_a_skill_reaches() {
+    let bench = Bench::with_oauth(json!({ "scopes": {
+        "all": { "meaning": "Everything" },
+        "notes": { "meaning": "Read notes", "mcpServers": { "notes": { "tools": { "allow": ["get_*", "<b>"] } }, "wiki": {} } },
+    } }));
+    let browser = bench.dev();
+    let html = super::bench::html(&browser.authorize(&Bench::query(&bench.client(), &[("scope", "")])));
+    assert!(html.contains("Everything</span>"), "{html}");
+    assert!(html.contains("On these servers: notes (tools get_*, &lt;b&gt;); wiki</span>"), "{html}");
+}
+
+#[test]
 fn a_remembered_approval_skips_the_page_only_where_the_operator_says_so() {
     for (remember, uri, skipped) in
         [("prefill", REDIRECT, false), ("skip", REDIRECT, true), ("skip", "http://127.0.0.1:1/cb", false)]

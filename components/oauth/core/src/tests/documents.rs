@@ -152,6 +152,32 @@ fn nobody_uses_this_server_to_bother_others() {
 }
 
 #[test]
+fn nobody_bothers_others_by_the_keys_of_clients_either() {
+    let bench = Bench::with_oauth(json!({ "registration": { "perAddress": 1000 } }));
+    let signer = Signer::es256();
+    let uri = |n: usize| format!("https://victim.example/{n}");
+    let metadata = |n: usize| json!({ "redirect_uris": [REDIRECT], "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": uri(n) });
+    let clients: Vec<_> = (0..80).map(|n| bench.client_with(&metadata(n))).collect();
+    for client in &clients {
+        assert_eq!(asserted(&bench, &signer, &client.id, json!({ "jti": "1" })).0, 401);
+    }
+    assert_eq!(bench.world.requests.borrow().len(), 60);
+    // A set that is kept costs nothing; asking for it again because of an unknown key does.
+    bench.advance(300);
+    bench.world.on_json(&uri(0), signer.jwks());
+    assert_eq!(asserted(&bench, &signer, &clients[0].id, json!({ "jti": "2" })).0, 400);
+    for client in &clients {
+        asserted(&bench, &signer, &client.id, json!({ "jti": "3" }));
+    }
+    let asked = bench.world.requests.borrow().len();
+    assert_eq!(asked, 120);
+    assert_eq!(asserted(&bench, &signer, &clients[0].id, json!({ "jti": "4" })).0, 400);
+    bench.advance(61);
+    let other = asserted(&bench, &Signer::es256_other(), &clients[0].id, json!({ "jti": "5" })).0;
+    assert_eq!((other, bench.world.requests.borrow().len()), (401, asked));
+}
+
+#[test]
 fn the_keys_of_a_document_are_fetched_and_fetched_again_when_they_change() {
     let bench = Bench::new();
     let jwks_uri = "https://client.example/jwks.json";

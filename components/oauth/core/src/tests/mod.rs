@@ -23,6 +23,7 @@ mod registration;
 pub mod signing;
 mod standing;
 mod storage;
+mod swept;
 mod timing;
 mod token;
 mod told;

@@ -106,8 +106,15 @@ fn a_consent_form_works_only_for_the_login_it_was_shown_to() {
     let (mallory, victim) = (Browser::new(&bench), bench.dev());
     mallory.log_in(&client, "eve", "eve");
     let page = mallory.authorize(&Bench::query(&client, &[]));
-    let answer = victim.decide(&page, "approve", &["mcp"]);
-    assert_eq!((answer.status, answer.header("location")), (403, None));
+    for action in ["approve", "deny", "switch"] {
+        // It is shown again to whom it is, with a form of his own.
+        let answer = victim.decide(&page, action, &["mcp"]);
+        assert_eq!((answer.status, answer.header("location"), answer.header("set-cookie")), (200, None, None));
+        let again = html(&answer);
+        assert!(again.contains("made for another login") && again.contains("Signed in as <strong>dev</strong>"));
+        assert!(bench.keys().iter().all(|key| !key.starts_with("oauth:code")));
+        assert_ne!(hidden(&answer), hidden(&page));
+    }
     // Without a login at all: back to the beginning.
     let answer = Browser::new(&bench).decide(&page, "approve", &["mcp"]);
     assert!(answer.header("location").unwrap().starts_with("/oauth/authorize?"));

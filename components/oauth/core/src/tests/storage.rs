@@ -164,7 +164,8 @@ fn a_sweep_forgets_what_nobody_comes_past_any_more() {
     bench.advance(200 * 24 * 3600);
     assert!(sweep(&bench) > 2);
     let left = lasting();
-    // The users are kept until somebody deletes them: their records, that they are known, their entries in the list.
+    // This sweep came to the users while they had grants: their records, that they are known, their entries in the list are
+    // left, until one comes to them a day later.
     let kinds: Vec<_> = left.iter().map(|key| key.split(':').nth(1).unwrap()).collect();
     assert_eq!(kinds, ["user", "user", "user", "user", "users", "users"], "{left:?}");
     assert_layout(&bench);

@@ -77,6 +77,17 @@ fn an_answer_about_somebody_else_or_none_lets_nobody_in() {
 }
 
 #[test]
+fn a_subject_that_the_id_token_lacks_is_asked_for() {
+    let mut bench = with_userinfo(200, json!({ "sub": "42", "employee": "e7" }));
+    bench.settings.providers.get_mut("corp").unwrap().claims.subject = "employee".into();
+    let (browser, _) = log_in(&bench, &json!({}));
+    assert!(asked(&bench) && is_logged_in(&browser));
+    let client = bench.client();
+    let tokens = bench.redeem(&client, &browser.approve(&Bench::query(&client, &[]))).1;
+    assert_eq!(bench.validate(&tokens).unwrap().subject, "corp:e7");
+}
+
+#[test]
 fn a_name_alone_is_no_reason_to_keep_somebody_out() {
     let bench = with_userinfo(500, json!({}));
     assert!(is_logged_in(&log_in(&bench, &json!({ "name": null })).0));
