@@ -9,7 +9,7 @@ use crate::grants::{self, GrantError};
 use crate::http::{Request, Response};
 use crate::login::{self, Carried, Login};
 use crate::people::Person;
-use crate::{Server, crypto, users};
+use crate::{Server, users};
 
 /// Path of the page of a person's own apps.
 pub const APPS: &str = "/oauth/apps";
@@ -93,7 +93,7 @@ fn find(server: &Server, user_hash: &str) -> Result<Option<Person>, Error> {
 fn opened(server: &Server, request: &Request, form: &Form, page: &str) -> Result<Option<Login>, Error> {
     let carried = Carried::open(server, page, form.one("request")?)?;
     let Some(login) = Login::of(server, request)? else { return Ok(None) };
-    if !crypto::same(login.session.as_bytes(), carried.bound_to.as_bytes()) {
+    if !login.session.fits_other(&carried.bound_to) {
         return Err(Error::ForeignForm);
     }
     Ok((!carried.is_stale(server)).then_some(login))

@@ -3,7 +3,7 @@
 use crate::authorize::{self, Ask, Recipient};
 use crate::cookies::Cookie;
 use crate::credential::{Credential, GrantId, Kind};
-use crate::crypto::{self, Key};
+use crate::crypto::Key;
 use crate::errors::Error;
 use crate::events::Event;
 use crate::form::Form;
@@ -41,7 +41,7 @@ pub async fn consent(server: &Server<'_>, request: &Request, body: &[u8]) -> Res
     let form = Form::parse(body)?;
     let carried = Carried::open(server, "consent", form.one("request")?)?;
     let Some(login) = Login::of(server, request)? else { return Ok(authorize::again(&carried.target)) };
-    let is_his = crypto::same(login.session.as_bytes(), carried.bound_to.as_bytes());
+    let is_his = login.session.fits_other(&carried.bound_to);
     if carried.is_stale(server) {
         return Ok(authorize::again(&carried.target));
     }

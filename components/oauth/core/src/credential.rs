@@ -79,7 +79,7 @@ impl Credential {
         let mut bytes = Vec::with_capacity(16 + 32 + 16);
         bytes.extend_from_slice(&grant.0);
         bytes.extend_from_slice(secret);
-        bytes.extend_from_slice(&mark(keys, kind, grant, secret));
+        bytes.extend_from_slice(&Mark::of(keys, kind, grant, secret).0);
         Self { kind, grant, text: format!("{}{}", kind.prefix(), crypto::base64(&bytes)) }
     }
 
@@ -89,7 +89,7 @@ impl Credential {
         let (grant, rest) = bytes.split_first_chunk::<16>()?;
         let (secret, rest) = rest.split_first_chunk::<32>()?;
         let grant = GrantId(*grant);
-        let ours = keys.token_keys().any(|keys| crypto::same(rest, &mark(keys, kind, grant, secret)));
+        let ours = keys.token_keys().any(|keys| Mark::of(keys, kind, grant, secret).fits(rest));
         ours.then(|| Self { kind, grant, text: text.into() })
     }
 
@@ -138,9 +138,18 @@ impl Credential {
 /// Not secret: it only keeps this use of a token apart from every other.
 const WRAPPING_SALT: Key = Key(*b"mcp-edge: token wraps grant key.");
 
-fn mark(keys: &TokenKeys, kind: Kind, grant: GrantId, secret: &[u8; 32]) -> [u8; 16] {
-    let full = crypto::hmac(&keys.mark, &[kind.prefix().as_bytes(), &grant.0, secret]);
-    full.first_chunk::<16>().copied().unwrap_or_default()
+/// What says that a text is ours. Without `==`: how much of a guess is right must not show in the time.
+pub(crate) struct Mark([u8; 16]);
+
+impl Mark {
+    fn of(keys: &TokenKeys, kind: Kind, grant: GrantId, secret: &[u8; 32]) -> Self {
+        let full = crypto::hmac(&keys.mark, &[kind.prefix().as_bytes(), &grant.0, secret]);
+        Self(full.first_chunk::<16>().copied().unwrap_or_default())
+    }
+
+    fn fits(&self, bytes: &[u8]) -> bool {
+        crypto::same(&self.0, bytes)
+    }
 }
 
 #[cfg(test)]

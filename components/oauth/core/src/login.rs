@@ -8,6 +8,7 @@ use crate::form::Form;
 use crate::http::{Request, Response};
 use crate::password::{MAX_PASSWORD, PasswordHash};
 use crate::people::Person;
+use crate::secret::Binding;
 use crate::throttle::{self, Verdict};
 use crate::{Server, crypto, pages, providers, users};
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,7 @@ pub struct Login {
     /// His name in keys and logs, as of now.
     pub user_hash: String,
     /// A random name of this login; forms are bound to it.
-    pub session: String,
+    pub session: Binding,
     /// When it was made.
     pub at: u64,
 }
@@ -40,7 +41,7 @@ pub struct Login {
 struct CookieValue {
     person: Person,
     user_hash: String,
-    session: String,
+    session: Binding,
     at: u64,
     fingerprint: String,
 }
@@ -102,7 +103,7 @@ pub fn logged_in(server: &Server, request: &Request, person: Person, target: &st
         fingerprint: fingerprint(server, &person.subject).unwrap_or_default(),
         person,
         user_hash,
-        session: before.map_or_else(|| crypto::hex(&server.random::<16>()), |login| login.session),
+        session: before.map_or_else(|| Binding::of(crypto::hex(&server.random::<16>())), |login| login.session),
         at: server.now,
     };
     let plain = serde_json::to_vec(&value).unwrap_or_default();
@@ -117,15 +118,15 @@ pub struct Carried {
     /// Path and query of the page of ours that it is about.
     pub target: String,
     /// The browser or login that the page was made for.
-    pub bound_to: String,
+    pub bound_to: Binding,
     /// When the page was made.
     pub at: u64,
 }
 
 impl Carried {
     /// For the hidden field of a form. `page` keeps the forms of different pages apart.
-    pub fn seal(server: &Server, page: &str, target: &str, bound_to: &str) -> String {
-        let carried = Self { target: target.into(), bound_to: bound_to.into(), at: server.now };
+    pub fn seal(server: &Server, page: &str, target: &str, bound_to: &Binding) -> String {
+        let carried = Self { target: target.into(), bound_to: bound_to.clone(), at: server.now };
         let plain = serde_json::to_vec(&carried).unwrap_or_default();
         crypto::base64(&server.settings.keys.form.seal(server.random(), page.as_bytes(), &plain))
     }
@@ -167,7 +168,7 @@ fn page_for(
     let known =
         Cookie::Browser.values(server, request).find(|value| crypto::unbase64(value).is_some_and(|b| b.len() == 16));
     let browser = known.map_or_else(|| crypto::base64(&server.random::<16>()), String::from);
-    let carried = Carried::seal(server, "login", target, &browser);
+    let carried = Carried::seal(server, "login", target, &Binding::of(browser.clone()));
     let ways = pages::Ways { password: !server.settings.users.is_empty(), providers: &server.settings.providers };
     pages::login(recipient, &ways, &carried, name, error)
         .with("set-cookie", Cookie::Browser.set(server, &browser, LIFETIME))
@@ -176,8 +177,7 @@ fn page_for(
 /// What a form or link of the login page carries, if it comes from the browser that the page was shown in.
 pub fn carried(server: &Server, request: &Request, form: &Form) -> Result<Carried, Error> {
     let carried = Carried::open(server, "login", form.one("request")?)?;
-    let bound_to = carried.bound_to.as_bytes();
-    if !Cookie::Browser.values(server, request).any(|value| crypto::same(value.as_bytes(), bound_to)) {
+    if !Cookie::Browser.values(server, request).any(|value| carried.bound_to.fits(value)) {
         return Err(Error::ForeignForm);
     }
     Ok(carried)

@@ -3,6 +3,7 @@
 use super::Bench;
 use super::bench::{Browser, form_request, hidden, html, location_parameter, request};
 use crate::login::Carried;
+use crate::secret::Binding;
 use serde_json::Value;
 
 #[test]
@@ -143,7 +144,7 @@ fn a_forged_login_cookie_is_no_login() {
     let client = bench.client();
     let browser = bench.dev();
     let cookie = browser.cookies.borrow()["mcp-edge-login"].clone();
-    let carried = Carried::seal(&bench.server(), "login", "x", "y");
+    let carried = Carried::seal(&bench.server(), "login", "x", &Binding::of("y".into()));
     for forged in ["", "x", &cookie[1..], &format!("{cookie}A"), &carried] {
         let header = format!("mcp-edge-login={forged}");
         let target = format!("/oauth/authorize?{}", Bench::query(&client, &[]));
