@@ -7,6 +7,7 @@ use crate::open::{NotOpen, Opened, Opening};
 use crate::race::{Abandoned, race};
 use crate::reply::invalid;
 use crate::settings::Target;
+use crate::stream::{AT_ONCE, MAX_EMPTY, nothing_more};
 use crate::subscription::{self, Filter};
 use crate::{Caller, Connector, Event, Ports, Subject, UpstreamError, request};
 use shared_mcp::Message;
@@ -45,6 +46,8 @@ pub struct Listening<B> {
     heard: bool,
     /// When the connection was opened.
     since: Duration,
+    /// Connections in a row that ended at once with no event.
+    empty: u32,
     abandoned: Abandoned,
     done: bool,
 }
@@ -103,6 +106,7 @@ impl<P: Ports> Connector<P> {
             filter,
             bound: after.is_some(),
             since: self.ports.clock().elapsed(),
+            empty: 0,
             abandoned,
             done: false,
         }))
@@ -194,6 +198,11 @@ impl<B: Body + 'static> Listening<B> {
     ) -> Result<(), NotOpen> {
         let clock = connector.ports.clock();
         let mut missed = false;
+        let at_once = clock.elapsed().saturating_sub(self.since) < AT_ONCE;
+        self.empty = if self.feed.is_empty() && at_once { self.empty.saturating_add(1) } else { 0 };
+        if self.bound && self.empty >= MAX_EMPTY {
+            return Err(NotOpen::Useless(nothing_more()));
+        }
         let news = self.feed.news() && std::mem::take(&mut self.heard);
         if news || clock.elapsed().saturating_sub(self.since) >= LASTING {
             self.backoff.reset();
