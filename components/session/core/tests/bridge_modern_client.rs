@@ -167,6 +167,59 @@ fn a_client_that_hangs_up_while_it_waits_cancels_the_call() {
 }
 
 #[test]
+fn a_response_that_the_store_does_not_take_is_an_error_and_not_silence() {
+    for (largest, code) in [(2000, -32603), (100, -32602)] {
+        let (world, line) = world();
+        line.say(ask(7, "elicitation/create"));
+        let state = last(&call(&world, ""))["result"]["requestState"].take();
+        world.store.largest.set(Some(largest));
+        let large = "x".repeat(5000);
+        line.say(json!({ "jsonrpc": "2.0", "id": 1, "result": { "content": [], "large": large } }).to_string());
+        world.idle(5);
+        let error = last(&call(&world, &with(&state, json!({ "0-0": {} }))))["error"].take();
+        assert_eq!(error["code"], code, "{error}");
+        assert!(world.clock.elapsed.get().as_secs() < 60);
+        world.idle(10);
+        assert_eq!(parked(&world), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_question_that_the_store_does_not_take_ends_the_call() {
+    let (world, line) = world();
+    let question = ask(7, "elicitation/create").replace("\"?\"", &format!("\"{}\"", "\\\"".repeat(500)));
+    world.store.largest.set(Some(question.len() + 10));
+    line.say(question);
+    let error = last(&call(&world, ""))["error"].take();
+    assert_eq!(error["code"], -32603, "{error}");
+    world.idle(10);
+    assert_eq!(world.abandoned(), [HangUp::Cancel]);
+    assert_eq!(parked(&world), Vec::<String>::new());
+}
+
+#[test]
+fn signs_of_life_are_written_now_and_then() {
+    let (world, line) = world();
+    line.say(ask(7, "elicitation/create"));
+    call(&world, "");
+    line.say(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
+    world.idle(5);
+    let beat = || {
+        let entries = world.store.entries.borrow();
+        let beat = entries.iter().find(|(key, _)| key.ends_with(":beat")).map(|(_, beat)| beat.clone()).unwrap();
+        String::from_utf8(beat).unwrap().parse::<u64>().unwrap()
+    };
+    let mut beats = vec![beat()];
+    for _ in 0..120 {
+        world.idle(1);
+        beats.push(beat());
+    }
+    beats.dedup();
+    assert!(beats.len() > 5, "{beats:?}");
+    assert!(beats.windows(2).all(|two| two[1] - two[0] >= 15), "{beats:?}");
+}
+
+#[test]
 fn progress_goes_to_the_token_of_the_request_that_waits() {
     let (world, line) = world();
     line.say(ask(7, "elicitation/create"));

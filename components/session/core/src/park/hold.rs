@@ -9,6 +9,10 @@ use shared_mcp::Message;
 use shared_ports::{Clock, Store, StoreError};
 use std::pin::pin;
 
+/// The response in the place of a message that the store did not take: it has less room in a value than a message may
+/// have.
+const LOST: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"The gateway could not keep a message of the upstream, which may be larger than 1 MiB, while the call waited for its client. The upstream may have acted on the request: check before you repeat it."}}"#;
+
 /// What became of waiting for the next message.
 enum Waited {
     Came(Option<Event>),
@@ -20,11 +24,18 @@ enum Waited {
 /// dropped, which tells the upstream that the call is cancelled.
 pub(super) async fn hold<P: Ports, S: MessageStream>(ports: P, records: Records, mut stream: S) {
     let mut number = 1;
-    // A store that fails ends the call: nobody could read its end.
-    let _ = fill(&ports, &records, &mut stream, &mut number).await;
+    let filled = fill(&ports, &records, &mut stream, &mut number).await;
     drop(stream);
+    if filled.is_err() {
+        if ports.store().set(&records.message(number), LOST.as_bytes()).is_err() {
+            // Whoever waits finds no sign of life any more.
+            return records.clear(&ports, 0..number);
+        }
+        number = number.saturating_add(1);
+    }
+    let mut beaten = 0;
     while let Ok(true) = wanted(&ports, &records) {
-        let _ = records.stamp(&ports, "beat");
+        beat(&ports, &records, &mut beaten);
         ports.clock().sleep(LOOK).await;
     }
     // Whoever has read the end has removed everything.
@@ -87,11 +98,15 @@ async fn wait<P: Ports, S: MessageStream>(ports: &P, records: &Records, stream: 
         if !wanted(ports, records)? {
             return Ok(Waited::Over);
         }
-        let now = ports.clock().now();
-        if now.saturating_sub(beaten) >= BEAT_SECONDS {
-            records.stamp(ports, "beat")?;
-            beaten = now;
-        }
+        beat(ports, records, &mut beaten);
+    }
+}
+
+/// A sign of life, if it is time for one. What cannot be written is written the next time.
+fn beat<P: Ports>(ports: &P, records: &Records, beaten: &mut u64) {
+    let now = ports.clock().now();
+    if now.saturating_sub(*beaten) >= BEAT_SECONDS && records.stamp(ports, "beat").is_ok() {
+        *beaten = now;
     }
 }
 

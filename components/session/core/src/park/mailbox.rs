@@ -44,6 +44,7 @@ impl<P: Ports> Mailbox<P> {
                 self.records.stamp(&ports, "seen").map_err(unavailable)?;
                 let beat = self.records.seconds(&ports, "beat").map_err(unavailable)?.unwrap_or(0);
                 if now.saturating_sub(beat) >= LOST_SECONDS {
+                    self.finish();
                     return Err(UpstreamError::InvalidReply("the host that held its stream has gone".into()));
                 }
             }
@@ -87,10 +88,14 @@ impl<P: Ports> Mailbox<P> {
         self.records.clear(&self.ports, 0..0);
     }
 
-    /// Leave it to the next request of the client; the number of the message that it goes on with.
-    pub(super) fn leave(mut self) -> (Records, u64) {
+    /// What it reads, and the number of the next message.
+    pub(super) fn place(&self) -> (&Records, u64) {
+        (&self.records, self.number)
+    }
+
+    /// Leave it to the next request of the client.
+    pub(super) fn leave(mut self) {
         self.done = true;
-        (self.records.clone(), self.number)
     }
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn ask<P: Ports>(relay: &Relay<P>, requests: &[String], mailbox: Mail
             questions.insert(format!("{number}-{index}"), Question { id, request });
         }
     }
-    let (records, next) = mailbox.leave();
+    let (records, next) = mailbox.place();
     let request = Object::parse(&relay.message).unwrap_or_default();
     let params = request.object("params").unwrap_or_default();
     let step = Step {
@@ -94,7 +94,10 @@ pub(crate) fn ask<P: Ports>(relay: &Relay<P>, requests: &[String], mailbox: Mail
     };
     let record = serde_json::to_vec(&step).map_err(|error| StoreError(error.to_string()))?;
     relay.ports.store().set(&records.key(&format!("step:{number}")), &record)?;
-    Ok(result_response(&relay.translation.id, &required(&step, &records.name, number)))
+    let response = result_response(&relay.translation.id, &required(&step, &records.name, number));
+    // Only now: a mailbox that is dropped before ends the call.
+    mailbox.leave();
+    Ok(response)
 }
 
 fn required(step: &Step, name: &str, number: u32) -> String {
