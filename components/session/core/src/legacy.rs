@@ -135,7 +135,7 @@ async fn notify<P: Ports>(turn: &Turn<'_, P>, client: &Client, method: &str, obj
             // Upstreams of the legacy era get the notification; those of the modern era see that nobody listens any more.
             let params = object.object("params").unwrap_or_default();
             if let Some(id) = params.get("requestId") {
-                let _ = cancel::cancel(turn.ports, client, id);
+                cancel::cancel(turn.ports, client, id);
             }
             let text = object.to_string();
             join_all(turn.naming.upstreams.iter().map(|upstream| exchange(upstream, text.clone()))).await;
