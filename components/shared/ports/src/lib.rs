@@ -3,7 +3,9 @@
 //! No rule reads a clock, draws a random number, opens a store or a connection by itself: it takes one of these.
 
 mod http;
-#[cfg(feature = "memory")]
+pub mod kept;
+pub mod list;
+#[cfg(any(test, feature = "memory"))]
 pub mod memory;
 
 pub use http::{Body, Http, HttpError, Request, Response};
