@@ -45,7 +45,10 @@ pub(crate) async fn get<P: Ports>(
     };
     let position = match request.header(mcp_header::LAST_EVENT_ID)?.filter(|id| !id.is_empty()) {
         None => Position::Listen(BTreeMap::new()),
-        Some(id) => Position::decode(id, &turn.naming.upstreams).ok_or_else(unknown)?,
+        Some(id) => {
+            let key = client.event_key.as_deref().ok_or_else(unknown)?;
+            Position::decode(key, id, &turn.naming.upstreams).ok_or_else(unknown)?
+        }
     };
     match position {
         Position::Listen(events) => listen(turn, client, events).await,
@@ -177,7 +180,7 @@ impl Shared {
     fn position(&self, upstream: &str, event: Option<String>) -> Option<String> {
         let mut events = self.events.borrow_mut();
         events.insert(upstream.into(), event?);
-        Position::Listen(events.clone()).encode()
+        Position::Listen(events.clone()).encode(self.client.event_key.as_deref()?)
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) async fn serve<P: Ports>(
     turn.facts.revision = Some(Revision::NEWEST.as_str());
     match message {
         Message::Request { id, method, object, .. } => {
-            let rpc = RpcRequest { id, method, object };
+            let rpc = RpcRequest { id, method, object, stands_for_another: false };
             let client = check(request, context, &rpc)?;
             if GONE.contains(&rpc.method.as_str()) {
                 return Err(Refusal { status: 404, ..errors::no_method(&rpc.method) });
@@ -45,7 +45,8 @@ pub(crate) async fn serve<P: Ports>(
         Message::Notification { method, object, .. } => {
             check_method(request, &method)?;
             // Without a session there is nothing that a notification could refer to but what the single upstream knows.
-            if let Some(only) = turn.naming.only() {
+            // As with requests: what the gateway does not know it cannot check.
+            if let Some(only) = turn.naming.only().filter(|only| !turn.naming.restricts(only)) {
                 let call = Call { upstream: only.into(), message: object.to_string() };
                 let caller = caller(context, Object::new());
                 let _ = turn
@@ -98,7 +99,13 @@ fn check(request: &HttpRequest, context: &Context, rpc: &RpcRequest<'_>) -> Resu
     if meta.get(meta::CLIENT_INFO).is_some() && meta.object(meta::CLIENT_INFO).is_none() {
         return Err(missing(meta::CLIENT_INFO));
     }
-    Ok(Client { revision, client_id: context.client_id.clone(), log_level: None, caller: caller(context, meta) })
+    Ok(Client {
+        revision,
+        client_id: context.client_id.clone(),
+        log_level: None,
+        event_key: None,
+        caller: caller(context, meta),
+    })
 }
 
 fn check_method(request: &HttpRequest, method: &str) -> Result<(), Refusal> {
@@ -174,7 +181,8 @@ mod tests {
         let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect();
         let request = HttpRequest { headers, ..HttpRequest::default() };
         let Ok(Message::Request { id, method, object, .. }) = Message::parse(body) else { panic!("{body}") };
-        check(&request, &Context::default(), &RpcRequest { id, method, object }).map_err(|r| (r.status, r.error.code))
+        check(&request, &Context::default(), &RpcRequest { id, method, object, stands_for_another: false })
+            .map_err(|r| (r.status, r.error.code))
     }
 
     fn refused(headers: &[(&str, &str)], body: &str, code: i64) {

@@ -87,6 +87,7 @@ async fn offered(ports: &impl Ports, settings: &Settings, context: &Context) -> 
         revision: Revision::NEWEST,
         client_id: context.client_id.clone(),
         log_level: None,
+        event_key: None,
         caller: caller(context),
     };
     let mut upstreams = Map::new();

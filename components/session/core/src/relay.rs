@@ -209,7 +209,7 @@ impl<P: Ports> Relay<P> {
         };
         let position =
             Position::Call { upstream: upstream.clone(), method: method.clone(), id: id.clone(), event: event? };
-        position.encode()
+        position.encode(self.client.event_key.as_deref()?)
     }
 
     fn ask_by_result(&self, requests: &[String], mailbox: Mailbox<P>) -> String {

@@ -31,6 +31,8 @@ pub(crate) struct Record {
     /// The level that the client has set for log messages, where an upstream of the modern era has to be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_level: Option<String>,
+    /// What event ids are marked with: see `position`. Random, and never told to anybody.
+    pub event_key: String,
     /// When it was started: seconds since the Unix epoch.
     pub created: u64,
     /// When it was used last, give or take ten minutes: seconds since the Unix epoch.
@@ -58,6 +60,7 @@ impl Session {
             client_info: raw(&client.caller.client_info)?,
             client_capabilities: raw(&client.caller.client_capabilities)?,
             log_level: None,
+            event_key: client.event_key.clone().unwrap_or_default(),
             created: now,
             last_seen: now,
         };
@@ -90,8 +93,10 @@ impl Session {
             write(ports, &key, &record)?;
         }
         let log_level = record.log_level.take();
+        // An empty key is none: everybody could mark with it.
+        let event_key = Some(std::mem::take(&mut record.event_key)).filter(|key| !key.is_empty());
         let caller = caller(context, &id, revision, record.client_info.get(), record.client_capabilities.get());
-        Ok(Self { client: Client { revision, client_id: context.client_id.clone(), log_level, caller }, key })
+        Ok(Self { client: Client { revision, client_id: context.client_id.clone(), log_level, event_key, caller }, key })
     }
 
     /// End it.

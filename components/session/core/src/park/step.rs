@@ -113,10 +113,12 @@ fn required(step: &Step, name: &str, number: u32) -> String {
     result.to_string()
 }
 
-/// Serve the request that brings the answers. `message` is the request as the upstream would get it if it were the first.
+/// Serve the request that brings the answers. `message` is the request as the upstream would get it if it were the first;
+/// `upstream` is the one that it is for, and may be used.
 pub(crate) async fn resume<P: Ports>(
     turn: Turn<'_, P>,
     rpc: &RpcRequest<'_>,
+    upstream: &str,
     message: String,
     (name, number): (String, u32),
 ) -> Result<Out, Refusal> {
@@ -132,7 +134,7 @@ pub(crate) async fn resume<P: Ports>(
     }
     let sent = Object::parse(&message).unwrap_or_default();
     let sent = sent.object("params").unwrap_or_default();
-    if step.digest != digest(&rpc.method, &sent) || !turn.naming.upstreams.contains(&step.upstream) {
+    if step.digest != digest(&rpc.method, &sent) || step.upstream != upstream {
         return Err(unknown().because("requestState of another request"));
     }
     let params = rpc.params();
