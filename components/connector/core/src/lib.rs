@@ -15,6 +15,7 @@ mod errors;
 mod exchange;
 mod feed;
 mod handshake;
+mod kept;
 mod listen;
 mod open;
 mod parameters;
