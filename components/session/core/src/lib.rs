@@ -59,6 +59,7 @@ mod upstreams;
 mod uris;
 mod view;
 mod wait;
+mod watch;
 
 pub use answer::{Answer, AnswerBody, Facts};
 pub use endpoint::{MAX_BODY, handle, misconfigured, too_large};

@@ -38,8 +38,8 @@ pub(crate) const PARKED_SECONDS: u64 = 600;
 const BEAT_SECONDS: u64 = 15;
 const LOST_SECONDS: u64 = 60;
 
-/// Most messages that are kept for a client that does not come. More notifications are dropped; requests and the response
-/// are not.
+/// Most messages that are kept for a client that does not read them. More notifications are dropped; one more request ends
+/// the call; the response is kept.
 const MAX_MESSAGES: u64 = 1000;
 
 /// The records of one parked call.

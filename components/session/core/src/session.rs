@@ -118,6 +118,13 @@ pub(crate) fn set_level(ports: &impl Ports, client: &Client, level: &str) -> Res
     write(ports, &key, &record)
 }
 
+/// Whether the session of this caller is over. A store that does not answer says nothing about it.
+pub(crate) fn ended(ports: &impl Ports, caller: &Caller) -> bool {
+    let id = SessionId::parse(&caller.conversation);
+    let key = UserKeys::new(&caller.user_hash).zip(id).map(|(keys, id)| keys.session(&id));
+    key.is_some_and(|key| matches!(ports.store().get(&key), Ok(None)))
+}
+
 /// How a client with a session is named towards upstreams.
 pub(crate) fn caller(context: &Context, id: &SessionId, revision: Revision, info: &str, capabilities: &str) -> Caller {
     Caller {

@@ -484,6 +484,22 @@ impl World {
         }));
     }
 
+    /// A modern request of Alice that is dropped before it is answered.
+    pub fn dropped(&self, method: &str, params: &str) {
+        let headers = [
+            ("content-type", "application/json"),
+            ("accept", "application/json, text/event-stream"),
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-method", method),
+        ];
+        let body = modern(method, params);
+        let mut serving = self.serve((ALICE, "client"), "POST", &headers, &body);
+        block_on(poll_fn(|cx| {
+            assert!(serving.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        }));
+    }
+
     /// Send something of Alice's session beside what is done next, so many seconds after it has begun.
     pub fn later(&self, seconds: u64, method: &'static str, session: &str, body: &str) {
         let (world, session, body) = (self.clone(), session.to_owned(), body.to_owned());
