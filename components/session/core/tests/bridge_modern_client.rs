@@ -4,6 +4,7 @@ mod support;
 
 use serde_json::{Value, json};
 use session_core::HangUp;
+use shared_ports::Clock;
 use std::cell::RefCell;
 use std::rc::Rc;
 use support::{ALICE, BOB, Line, Says, Seen, World};
@@ -194,6 +195,67 @@ fn a_question_that_the_store_does_not_take_ends_the_call() {
     assert_eq!(error["code"], -32603, "{error}");
     world.idle(10);
     assert_eq!(world.abandoned(), [HangUp::Cancel]);
+    assert_eq!(parked(&world), Vec::<String>::new());
+}
+
+const PROGRESS: &str =
+    r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t","progress":1}}"#;
+
+#[test]
+fn an_upstream_that_talks_without_end_is_asked_about_nevertheless() {
+    let (world, line) = world();
+    line.say(ask(7, "elicitation/create"));
+    for _ in 0..2000 {
+        line.say(PROGRESS);
+    }
+    let first = call(&world, "");
+    assert_eq!(last(&first)["result"]["resultType"], "input_required");
+    assert!(first.events().len() < 100, "{}", first.events().len());
+}
+
+#[test]
+fn a_client_that_reads_gets_everything_and_one_that_does_not_costs_a_thousand_messages() {
+    let (world, line) = world();
+    line.say(ask(7, "elicitation/create"));
+    let state = last(&call(&world, ""))["result"]["requestState"].take();
+    for _ in 0..1500 {
+        line.say(PROGRESS);
+    }
+    world.idle(60);
+    assert!((1000..1010).contains(&parked(&world).len()), "{}", parked(&world).len());
+    let answer = with(&state, json!({ "0-0": {} }));
+    let say = line.clone();
+    let clock = world.clock.clone();
+    world.spawned.borrow_mut().push(Box::pin(async move {
+        clock.sleep(std::time::Duration::from_secs(30)).await;
+        for _ in 0..500 {
+            say.say(PROGRESS);
+        }
+        say.say(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[],"done":true}}"#);
+    }));
+    let events = call(&world, &answer).events();
+    assert!(
+        (1500..1510).contains(&events.len()),
+        "the first thousand, and what came while it was read: {}",
+        events.len()
+    );
+    world.idle(10);
+    assert_eq!(parked(&world), Vec::<String>::new());
+}
+
+#[test]
+fn an_upstream_that_asks_without_end_is_stopped() {
+    let (world, line) = world();
+    line.say(ask(7, "elicitation/create"));
+    let state = last(&call(&world, ""))["result"]["requestState"].take();
+    for id in 100..1200 {
+        line.say(ask(id, "elicitation/create"));
+    }
+    world.idle(60);
+    assert_eq!(world.abandoned(), [HangUp::Cancel]);
+    assert!(parked(&world).len() < 1010, "{}", parked(&world).len());
+    assert_eq!(last(&call(&world, &with(&state, json!({ "0-0": {} }))))["result"]["resultType"], "input_required");
+    world.idle(700);
     assert_eq!(parked(&world), Vec::<String>::new());
 }
 
