@@ -29,7 +29,7 @@ const WAITING: &[u8] = b"?";
 const LOST: &[u8] = b"!";
 
 /// Most bytes of an answer: as much as the store takes as one value.
-const MAX_ANSWER: usize = 1024 * 1024;
+const MAX_ANSWER: usize = shared_ports::MAX_VALUE;
 
 /// Wait before a request is sent again that the upstream only wants to see once more.
 const AGAIN: Duration = Duration::from_secs(1);
