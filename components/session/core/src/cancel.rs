@@ -2,7 +2,7 @@
 //! its own, perhaps to another instance; the upstream is told by hanging up. So a request that takes long leaves its name in
 //! the store while it runs, and looks now and then whether somebody has marked it.
 
-use crate::keys::UserKeys;
+use crate::keys::{UserKeys, hex};
 use crate::request::{Client, Ports};
 use crate::stream::LOOK;
 use crate::wait::Pace;
@@ -34,7 +34,7 @@ impl<P: Ports> Drop for Running<P> {
 }
 
 fn key(client: &Client, id: &str) -> Option<String> {
-    let digest: String = Sha256::digest(id).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(Sha256::digest(id).get(..16)?);
     let keys = UserKeys::new(&client.caller.user_hash)?;
     Some(keys.of(&client.caller.conversation, &format!("running:{digest}")))
 }

@@ -58,7 +58,7 @@ pub(crate) struct SessionId(String);
 impl SessionId {
     /// A new one.
     pub fn random(random: &impl Random) -> Self {
-        Self(random.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hex(&random.bytes::<16>()))
     }
 
     /// The one a client names; `None` if it cannot be ours.
@@ -70,6 +70,11 @@ impl SessionId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Bytes as lower-case hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether a text is 32 lower-case hex digits.

@@ -5,7 +5,7 @@ use crate::answer::Out;
 use crate::calls::Turn;
 use crate::complete::complete;
 use crate::errors::{self, Refusal, invalid_params};
-use crate::keys::is_hex;
+use crate::keys::{hex, is_hex};
 use crate::relay::{Relay, Source};
 use crate::reply::Translation;
 use crate::request::{Client, Ports, RpcRequest};
@@ -183,5 +183,5 @@ fn digest(method: &str, params: &Object<'_>) -> String {
     }
     // Sorted, and without meaningless space.
     let value: serde_json::Value = serde_json::from_str(&params.to_string()).unwrap_or_default();
-    Sha256::digest(format!("{method} {value}")).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(format!("{method} {value}")))
 }
