@@ -1,4 +1,4 @@
-//! Keys in the store. This is the only place that makes any: everything kept for a user lies under the user's hash, so
+//! Keys in the store. This is the only place that makes any, but those of lists (`shared_ports::kept`): everything kept for a user lies under the user's hash, so
 //! nobody can name what belongs to another user.
 //!
 //! | key | value |
@@ -10,6 +10,7 @@
 //! | `user:{hash}:session:{id}:subscription:{n}` | one step of it, as JSON |
 //! | `user:{hash}:session:call:{name}:…` | a parked call: see `park` |
 //! | `user:{hash}:session:mirrored:{upstream}` | arguments that headers repeat, as JSON: see `mirrored` |
+//! | `user:{hash}:session:kept:…`, `session:users:…` | what is kept for whom: see `sweep` |
 
 use shared_ports::Random;
 

@@ -10,7 +10,6 @@ use crate::errors::{self, Refusal, invalid_params};
 use crate::keys::SessionId;
 use crate::request::{Client, Context, HttpRequest, Ports, RpcRequest};
 use crate::session::{Session, caller};
-use crate::subscriptions::Subscriptions;
 use crate::tags;
 use crate::tasks;
 use crate::upstreams::{Call, HangUp, Upstreams};
@@ -69,8 +68,6 @@ pub(crate) async fn message<P: Ports>(
 pub(crate) async fn end<P: Ports>(ports: &P, request: &HttpRequest, context: &Context) -> Result<Out, Refusal> {
     let session = named(ports, request, context)?;
     session.delete(ports)?;
-    let cleared = Subscriptions::of(ports, &session.client.caller).and_then(|subscriptions| subscriptions.clear());
-    cleared.map_err(|error| errors::store(&error))?;
     // The session is over whether or not the upstreams hear of it; they end theirs when they have been idle.
     let close = ports.upstreams().close(&session.client.caller);
     let _ = calls::within(ports, NOTIFY_DEADLINE, close).await;

@@ -53,6 +53,7 @@ mod state;
 mod stream;
 mod subscribe;
 mod subscriptions;
+mod sweep;
 mod tags;
 mod tasks;
 mod upstreams;

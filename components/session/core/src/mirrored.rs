@@ -7,6 +7,7 @@ use crate::errors::{self, Refusal};
 use crate::keys::UserKeys;
 use crate::modern::{mismatch, repeated};
 use crate::request::{Ports, RpcRequest};
+use crate::sweep::{self, Noted};
 use crate::upstreams::Caller;
 use crate::view::Kind;
 use shared_mcp::mirror::{ANNOTATION, Mirror, mirrors};
@@ -55,7 +56,11 @@ fn told<'a>(definitions: impl Iterator<Item = &'a str>) -> Known {
 
 fn keep(ports: &impl Ports, caller: &Caller, upstream: &str, known: &Known) -> Result<(), Refusal> {
     let record = serde_json::to_vec(known).unwrap_or_default();
-    ports.store().set(&key(caller, upstream)?, &record).map_err(|error| errors::store(&error))
+    let (key, failed) = (key(caller, upstream)?, |error| errors::store(&error));
+    if ports.store().get(&key).map_err(failed)?.is_none() {
+        sweep::note(ports, &caller.user_hash, Noted::Mirrored(upstream)).map_err(failed)?;
+    }
+    ports.store().set(&key, &record).map_err(failed)
 }
 
 /// Keep what the response to `tools/list` of an upstream says.

@@ -5,6 +5,7 @@ use crate::answer::{Out, column};
 use crate::calls::{self, Turn};
 use crate::describe::GATEWAY_INFO;
 use crate::errors::{self, Refusal, invalid_params, unsupported_version};
+use crate::keys::hex;
 use crate::request::{Client, Context, HttpRequest, Ports, RpcRequest};
 use crate::upstreams::{Call, Caller, HangUp, Upstreams};
 use sha2::{Digest, Sha256};
@@ -143,18 +144,22 @@ pub(crate) fn mismatch(message: String) -> Refusal {
 
 /// How a client without a session is named towards upstreams: all requests of a user through one OAuth client that declare
 /// the same capabilities are one conversation with those upstreams that want sessions. An upstream learns at the start of a
-/// session what it may ask of the client, so clients that declare something else need another one.
+/// session what it may ask of the client, so clients that declare something else need another one. The first part of the name
+/// is the client's: of the conversations of one client the connector keeps the newest few, so that a client that declares
+/// something else with each request does not fill the store and the upstreams.
 fn caller(context: &Context, meta: Object<'_>) -> Caller {
     let capabilities = meta.get(meta::CLIENT_CAPABILITIES).unwrap_or("{}");
     // Sorted, and without meaningless space.
     let declared: serde_json::Value = serde_json::from_str(capabilities).unwrap_or_default();
+    let part = |digest: &[u8], bytes: usize| hex(digest.get(..bytes).unwrap_or_default());
+    let client = Sha256::digest(&context.client_id);
     let mut digest = Sha256::new();
-    digest.update(Sha256::digest(&context.client_id));
+    digest.update(client);
     digest.update(declared.to_string());
-    let conversation: String = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let (client, conversation) = (part(&client, 12), part(&digest.finalize(), 16));
     Caller {
         user_hash: context.user_hash.clone(),
-        conversation: format!("client-{conversation}"),
+        conversation: format!("client-{client}-{conversation}"),
         request_id: context.request_id.clone(),
         revision: Revision::NEWEST,
         client_info: meta.get(meta::CLIENT_INFO).unwrap_or(GATEWAY_INFO).into(),
@@ -271,5 +276,8 @@ mod tests {
         assert_ne!(of("a", "{}"), of("a", r#"{"roots":{}}"#));
         assert_eq!(of("a", r#"{"roots":{},"sampling":{}}"#), of("a", r#"{ "sampling":{}, "roots":{} }"#));
         assert!(of("https://client.example/metadata.json", "{}").len() <= 64);
+        let family = |conversation: String| conversation.rsplit_once('-').unwrap().0.to_owned();
+        assert_eq!(family(of("a", "{}")), family(of("a", r#"{"experimental":{"x":{}}}"#)));
+        assert_ne!(family(of("a", "{}")), family(of("b", "{}")));
     }
 }

@@ -54,7 +54,7 @@ fn polite(message: &Value) -> Option<Value> {
 
 /// What is left in the store besides the session itself.
 fn leftovers(world: &World) -> Vec<String> {
-    world.store.entries.borrow().keys().filter(|key| key.matches(':').count() > 3).cloned().collect()
+    world.kept().into_iter().filter(|key| key.matches(':').count() > 3).collect()
 }
 
 #[test]

@@ -49,6 +49,16 @@ struct Question {
     request: String,
 }
 
+/// Number of the message after those that the last step asked; 0 before the first.
+pub(super) fn last<P: Ports>(ports: &P, records: &Records) -> Result<u64, StoreError> {
+    let mut next = 0;
+    for number in 0..=MAX_STEPS {
+        let Some(record) = ports.store().get(&records.key(&format!("step:{number}")))? else { break };
+        next = serde_json::from_slice::<Step>(&record).map_or(next, |step| step.next);
+    }
+    Ok(next)
+}
+
 /// The call and the step that a `requestState` names; `None` if it is one of an upstream's.
 pub(crate) fn state(params: &Object<'_>) -> Option<(String, u32)> {
     let state = params.string("requestState")?;

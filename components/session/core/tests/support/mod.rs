@@ -539,6 +539,12 @@ impl World {
         std::mem::take(&mut self.fake.0.borrow_mut().abandoned)
     }
 
+    /// Keys of what is kept, without the lists for sweeping it.
+    pub fn kept(&self) -> Vec<String> {
+        let lists = |key: &&String| key.contains(":session:kept:") || key.starts_with("session:users:");
+        self.store.entries.borrow().keys().filter(|key| !lists(key)).cloned().collect()
+    }
+
     pub fn request(&self, who: (&str, &str), method: &str, headers: &[(&str, &str)], body: &str) -> Seen {
         block_on(self.beside(self.serve(who, method, headers, body)))
     }
