@@ -42,7 +42,7 @@ impl Translation {
         };
         let changed = (tasks && tasks::outward(&self.naming, &self.upstream, &mut object)) || changed;
         if modern {
-            state::outward(&self.naming, &self.upstream, &mut object);
+            state::outward(&self.naming, &self.upstream, &self.method, &mut object);
             complete(&mut object, &self.method);
         }
         Ok((changed || translated || modern).then(|| object.to_string()))

@@ -18,13 +18,14 @@ const OWN: &str = "mcp-edge.";
 const OF: &str = "mcp-edge.of.";
 
 /// Make the state in a result of an upstream the client's, if the result asks for something.
-pub(crate) fn outward(naming: &Naming, upstream: &str, result: &mut Object<'_>) {
+pub(crate) fn outward(naming: &Naming, upstream: &str, method: &str, result: &mut Object<'_>) {
     if result.string("resultType").as_deref() != Some("input_required") {
         return;
     }
     let wrapped = match result.string(MEMBER) {
         Some(state) if !naming.is_single() || state.starts_with(OWN) => format!("{OF}{upstream}:{state}"),
-        None if !naming.is_single() => format!("{OF}{upstream}"),
+        // What is asked elsewhere says by a name or a URI which upstream it is for.
+        None if !naming.is_single() && method == "resources/read" => format!("{OF}{upstream}"),
         _ => return,
     };
     result.set_string(MEMBER, &wrapped);

@@ -13,6 +13,7 @@ use crate::listen::acknowledges;
 use crate::reply::{Step, Translation};
 use crate::request::{Ports, RpcRequest};
 use crate::stream::{Outbox, Streaming};
+use crate::tasks;
 use crate::upstreams::{Call, Caller, Event, HangUp, Interest, MessageStream, Reply, Upstreams};
 use crate::uris::UriTarget;
 use crate::view::Naming;
@@ -61,6 +62,12 @@ pub(crate) async fn listen<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> 
     for part in &parts {
         agreed.join(&part.agreed, |uri| naming.uri_outward(&part.feed.interest.upstream, uri).into_owned());
     }
+    let tasks = parts.iter().flat_map(|part| tasks::agreed(&naming, &part.feed.interest.upstream, &part.agreed.other));
+    let tasks: Vec<String> = tasks.collect();
+    agreed.other.retain(|(name, _)| name != tasks::IDS);
+    if !tasks.is_empty() {
+        agreed.other.push((tasks::IDS.into(), serde_json::Value::from(tasks).to_string()));
+    }
     // In the client's own words and order.
     agreed.resources = wanted.resources.into_iter().filter(|uri| agreed.resources.contains(uri)).collect();
     let id = rpc.id.clone();
@@ -87,7 +94,12 @@ fn for_upstream(naming: &Naming, upstream: &str, wanted: &Filter) -> Filter {
     });
     let resources = own.filter(|uri| naming.shows_resource(upstream, uri)).collect();
     // What nobody knows yet can only be meant for a single upstream.
-    let other = if naming.only().is_some() { wanted.other.clone() } else { Vec::new() };
+    let only = naming.only().is_some();
+    let other = wanted.other.iter().filter_map(|(name, value)| match name.as_str() {
+        tasks::IDS => Some((name.clone(), tasks::wanted(naming, upstream, value)?)),
+        _ => only.then(|| (name.clone(), value.clone())),
+    });
+    let other = other.collect();
     Filter { resources, other, ..wanted.clone() }
 }
 

@@ -50,6 +50,24 @@ fn given(naming: &Naming, upstream: &str, id: &str) -> Option<String> {
     Some(format!("{upstream}:{mark}:{id}"))
 }
 
+/// Tasks that a subscription is about (`io.modelcontextprotocol/tasks`): a member of `notifications`, an array of ids.
+pub(crate) const IDS: &str = "taskIds";
+
+/// As [`IDS`], those of this upstream among the client's, as it knows them: JSON text; `None` if there are none.
+pub(crate) fn wanted(naming: &Naming, upstream: &str, ids: &str) -> Option<String> {
+    let ids: Vec<String> = serde_json::from_str(ids).ok()?;
+    let own = ids.iter().filter_map(|id| inward(naming, id)).filter(|(name, _)| *name == upstream).map(|(_, id)| id);
+    let own: Vec<&str> = own.collect();
+    (!own.is_empty()).then(|| serde_json::Value::from(own).to_string())
+}
+
+/// The client's ids of the tasks of which an upstream has agreed to tell.
+pub(crate) fn agreed(naming: &Naming, upstream: &str, members: &[(String, String)]) -> Vec<String> {
+    let ids = members.iter().filter(|(name, _)| name == IDS);
+    let ids = ids.filter_map(|(_, ids)| serde_json::from_str::<Vec<String>>(ids).ok()).flatten();
+    ids.filter_map(|id| given(naming, upstream, &id)).collect()
+}
+
 /// Whether a text may have ids of tasks in it.
 pub(crate) fn mentions(text: &str) -> bool {
     text.contains(ID)

@@ -361,7 +361,8 @@ fn nothing_is_said_of_resources_that_are_hidden() {
         json!({ "a": entry(json!({ "resources": { "deny": ["test://secret/*"] } })), "b": entry(json!({})) }),
     ] {
         let updated = |uri: &str| {
-            json!({ "jsonrpc": "2.0", "method": "notifications/resources/updated", "params": { "uri": uri } }).to_string()
+            json!({ "jsonrpc": "2.0", "method": "notifications/resources/updated", "params": { "uri": uri } })
+                .to_string()
         };
         let (secret, open) = (updated("test://secret/1"), updated("test://open/1"));
         let world = world(json!({ "mcpServers": servers })).listening("a", move |_, _| {

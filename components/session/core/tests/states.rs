@@ -82,7 +82,8 @@ fn a_state_goes_to_the_upstream_that_gave_it_only() {
 
 #[test]
 fn states_of_another_gateway_behind_this_one_are_its_own() {
-    for state in ["mcp-edge.0123456789abcdef0123456789abcdef.0", "mcp-edge.again", "mcp-edge.of.x:y", "mcp-edge.", "s"] {
+    for state in ["mcp-edge.0123456789abcdef0123456789abcdef.0", "mcp-edge.again", "mcp-edge.of.x:y", "mcp-edge.", "s"]
+    {
         for world in [asking(World::new(), "a", state), asking(World::new().simple("other"), "a", state)] {
             let asked = world.modern("tools/call", "a_x", r#""name":"a_x""#).json();
             world.sent();

@@ -96,3 +96,38 @@ fn tasks_of_the_client_keep_their_ids() {
         assert_eq!(events[0], asks.replace("\"id\":3", r#""id":"demo:3""#));
     }
 }
+
+#[test]
+fn a_client_of_the_modern_era_is_told_of_its_own_tasks() {
+    let modern = |world: World| {
+        let status = r#"{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"t:1","status":"working"}}"#;
+        world
+            .upstream("demo", "2026-07-28", r#"{"tools":{}}"#, |_, _| {
+                Says::Result(r#"{"resultType":"task","taskId":"t:1","status":"working"}"#.into())
+            })
+            .listening("demo", move |interest, _| {
+                let notifications: Value = serde_json::from_str(&interest.notifications).unwrap();
+                let line = support::Line::default();
+                let params = json!({ "notifications": notifications });
+                let method = "notifications/subscriptions/acknowledged";
+                line.say(json!({ "jsonrpc": "2.0", "method": method, "params": params }).to_string());
+                line.say(status);
+                Ok(Some(line))
+            })
+    };
+    for world in [modern(World::new()), modern(World::new().simple("other"))] {
+        let created = world.modern("tools/call", "demo_x", r#""name":"demo_x""#).json();
+        let id = created["result"]["taskId"].as_str().unwrap();
+        world.patience.set(2);
+        let notifications = json!({ "taskIds": [id, "t:1", "demo:forged:t:1"] });
+        let seen = world.modern("subscriptions/listen", "", &format!(r#""notifications":{notifications}"#));
+        let asked: Value = serde_json::from_str(&world.listened()[0].0.notifications).unwrap();
+        assert_eq!(asked, json!({ "taskIds": ["t:1"] }));
+        let events: Vec<Value> = seen.events().iter().map(|event| serde_json::from_str(event).unwrap()).collect();
+        assert_eq!(events[0]["params"]["notifications"], json!({ "taskIds": [id] }));
+        assert_eq!(events[1]["params"]["taskId"], id);
+        world.patience.set(2);
+        world.modern("subscriptions/listen", "", r#""notifications":{"taskIds":["t:1"]}"#);
+        assert!(world.listened().is_empty(), "an id of somebody else");
+    }
+}
