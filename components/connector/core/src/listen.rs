@@ -7,7 +7,7 @@ use crate::open::{NotOpen, Opened, Opening};
 use crate::race::{Abandoned, race};
 use crate::reply::invalid;
 use crate::settings::Target;
-use crate::stream::{AT_ONCE, MAX_EMPTY, nothing_more};
+use crate::stream::{AT_ONCE, nothing_more};
 use crate::subscription::{self, Filter};
 use crate::{Caller, Connector, Event, Ports, Subject, UpstreamError, request};
 use shared_mcp::Message;
@@ -18,6 +18,10 @@ use std::time::Duration;
 
 /// How often a stream that is taken up after a certain event may be silent or out of reach in a row.
 const MAX_RESUMES: u32 = 20;
+
+/// How often it may end at once with no event in it: the upstream has forgotten it, or its response was read before. With
+/// the waits in between that is a quarter of a minute, if the upstream asks for no other.
+const MAX_EMPTY: u32 = 5;
 
 /// How often a session's stream is asked for while the upstream says that somebody else has it (409 of the SDKs' servers):
 /// the one before may have been given up a moment ago.

@@ -11,6 +11,7 @@ use crate::parameters::Page;
 use crate::race::{Abandoned, Interest, Stop, race};
 use crate::reply::{invalid, same_id};
 use crate::settings::Target;
+use crate::tail::Tail;
 use crate::{Connector, Event, Ports, UpstreamError};
 use shared_mcp::Message;
 use shared_ports::{Body, Clock};
@@ -32,17 +33,12 @@ const ANSWER_TIME: Duration = Duration::from_secs(600);
 
 /// How often in a row a stream that is resumed may end at once, with no event in it. Servers that have forgotten a call,
 /// or have sent its response to somebody else, say so with nothing; those that want to be polled send an event.
-pub(crate) const MAX_EMPTY: u32 = 8;
+const MAX_EMPTY: u32 = 8;
 pub(crate) const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// How often in a row an upstream may be out of reach when a stream is to be resumed: half a minute, with the waits of
 /// [`Backoff`].
 const MAX_FAILURES: u32 = 5;
-
-/// Time and bytes for the rest of a response after the JSON-RPC response. Reading it to its end lets the connection be
-/// used again; a server that goes on sending has its connection closed.
-const DRAIN_TIME: Duration = Duration::from_secs(1);
-const DRAIN_BYTES: usize = 64 * 1024;
 
 /// The messages of a reply, the response being the last.
 pub struct Messages<B> {
@@ -66,9 +62,6 @@ pub struct Messages<B> {
     link: Link,
     abandoned: Abandoned,
 }
-
-/// What is left of an HTTP response behind the JSON-RPC response.
-pub struct Tail<B>(Option<Pieces<B>>);
 
 /// A request whose reply is a stream.
 pub(crate) struct Asked {
@@ -164,7 +157,7 @@ impl<B: Body + 'static> Messages<B> {
     /// What is left of the HTTP response.
     pub fn into_tail(self) -> Tail<B> {
         // A stream that failed has nothing in it worth waiting for, but then it has ended or is cut off by the limits.
-        Tail(self.done.then(|| self.feed.into_pieces()))
+        Tail::of(self.done.then(|| self.feed.into_pieces()))
     }
 
     async fn stop<P: Ports<Body = B>>(&mut self, connector: &Connector<P>, stop: Stop) -> Option<Event> {
@@ -298,25 +291,4 @@ pub(crate) fn nothing_more() -> UpstreamError {
 enum Ended {
     Failed(UpstreamError),
     Stopped(Stop),
-}
-
-impl<B: Body + 'static> Tail<B> {
-    pub(crate) fn none() -> Self {
-        Self(None)
-    }
-
-    /// Read it to its end, within limits.
-    pub async fn drain<P: Ports<Body = B>>(self, connector: &Connector<P>) {
-        let Some(mut pieces) = self.0 else { return };
-        let draining = async {
-            let mut left = DRAIN_BYTES;
-            while let Ok(Some(piece)) = pieces.next().await {
-                match left.checked_sub(piece.len()) {
-                    Some(rest) => left = rest,
-                    None => break,
-                }
-            }
-        };
-        let _ = race(connector.ports.clock(), Some(DRAIN_TIME), &mut Abandoned::never(), draining).await;
-    }
 }
