@@ -176,3 +176,20 @@ fn a_step_that_could_not_be_written_hides_no_other() {
     assert_eq!(world.request((ALICE, "client"), "DELETE", &[("mcp-session-id", &session)], "").status, 204);
     assert!(world.store.entries.borrow().keys().all(|key| !key.contains("subscription")));
 }
+
+#[test]
+fn a_response_is_handed_on_also_under_an_event_id_that_was_seen() {
+    let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#;
+    let response = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
+    let world = World::new()
+        .upstream("demo", "2025-11-25", CAPABILITIES, move |_, _| Says::Events(vec![event("e", progress)]))
+        .listening("demo", move |_, _| Ok(Some(line(vec![event("e", progress), event("e", response)]))));
+    let session = world.session();
+    world.patience.set(1);
+    let seen = world.say(&session, &rpc("1", "tools/call", r#""name":"demo_x""#));
+    let events = shared_mcp::sse::Parser::new(1 << 20).push(seen.body.as_bytes()).unwrap();
+    let last = events[0].id.clone().unwrap();
+    world.patience.set(5);
+    let headers = [("accept", "text/event-stream"), ("mcp-session-id", &*session), ("last-event-id", &*last)];
+    assert_eq!(world.request((ALICE, "client"), "GET", &headers, "").events(), [response]);
+}
