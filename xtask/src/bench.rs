@@ -22,6 +22,12 @@ pub struct Options {
     /// Seconds of load for each row and side, in rounds that alternate between gateway and upstream.
     #[arg(long, value_name = "SECONDS", default_value_t = 8)]
     seconds: u32,
+    /// Instead: hold so many streams open; what each costs, and whether all of them live.
+    #[arg(long, value_name = "N")]
+    streams: Option<u32>,
+    /// Seconds for which they are held.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "streams")]
+    hold: u32,
 }
 
 /// Build, measure, print.
@@ -34,6 +40,9 @@ pub fn bench(options: &Options) -> Result<()> {
     })?;
     let mut bench = Command::new(target_dir().join("release/bench"));
     bench.args(["--clients", &clients.join(","), "--seconds", &seconds]).envs(environment(&artefacts));
+    if let Some(streams) = options.streams {
+        bench.args(["--streams", &streams.to_string(), "--hold", &options.hold.to_string()]);
+    }
     ui::step("Measure", || run(&mut bench))?;
     println!("composed file: {} ({})", Size::of(&artefacts.composed)?, shown(&artefacts.composed));
     Ok(())

@@ -43,9 +43,14 @@ impl<E: Into<UpstreamError>> From<E> for NoConversation {
 impl<P: Ports> Connector<P> {
     /// The kept conversation, if there is one with this address.
     pub(crate) fn conversation(&self, target: &Target, caller: &Caller) -> Result<Option<Conversation>, UpstreamError> {
-        let record = self.ports.store().get(&key(caller, &target.name)?)?;
+        let key = key(caller, &target.name)?;
+        let record = self.ports.store().get(&key)?;
         let conversation: Option<Conversation> = record.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Ok(conversation.filter(|conversation| conversation.address == target.address))
+        let conversation = conversation.filter(|conversation| conversation.address == target.address);
+        if let Some(conversation) = &conversation {
+            self.touch(&key, conversation)?;
+        }
+        Ok(conversation)
     }
 
     /// Forget the conversation, unless another call has replaced it meanwhile.
@@ -67,8 +72,9 @@ impl<P: Ports> Connector<P> {
             self.end(target, &conversation).await;
             return Ok(other);
         }
-        let record = serde_json::to_vec(&conversation).map_err(|e| UpstreamError::Unavailable(e.to_string()))?;
-        self.ports.store().set(&key, &record)?;
+        let over = self.note(target, caller)?;
+        self.write(&key, &conversation)?;
+        self.tell(over).await;
         Ok(conversation)
     }
 
@@ -122,6 +128,7 @@ impl<P: Ports> Connector<P> {
             session: answer.session,
             revision,
             since: self.ports.clock().now(),
+            used: None,
             about: About::of(&result, result.get("serverInfo")).ok_or_else(|| invalid("broken `initialize` result"))?,
         })
     }
@@ -169,7 +176,7 @@ impl<P: Ports> Connector<P> {
     }
 
     /// End the session of a conversation, where it has one.
-    async fn end(&self, target: &Target, conversation: &Conversation) {
+    pub(crate) async fn end(&self, target: &Target, conversation: &Conversation) {
         if conversation.session.is_some() {
             let mut request = request::bare(target, "DELETE", "application/json, text/event-stream");
             request::within(conversation, &mut request);
@@ -209,8 +216,14 @@ pub(crate) fn key(caller: &Caller, upstream: &str) -> Result<String, UpstreamErr
             && text.len() <= 64
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
     };
-    if !legal(&caller.user_hash) || !legal(&caller.conversation) {
+    // `kept` is where the lists are.
+    if !legal(&caller.user_hash) || !legal(&caller.conversation) || caller.conversation == "kept" {
         return Err(UpstreamError::Misconfigured("the gateway gave a user or a conversation no legal name".into()));
     }
-    Ok(format!("user:{}:upstream:{}:{upstream}", caller.user_hash, caller.conversation))
+    Ok(kept_under(&caller.user_hash, &caller.conversation, upstream))
+}
+
+/// Key of the record, for names that were found legal when they were noted.
+pub(crate) fn kept_under(user_hash: &str, conversation: &str, upstream: &str) -> String {
+    format!("user:{user_hash}:upstream:{conversation}:{upstream}")
 }

@@ -16,8 +16,11 @@ pub(crate) struct Conversation {
     pub session: Option<String>,
     /// The negotiated revision.
     pub revision: String,
-    /// When it was initialised, in seconds since the Unix epoch: for sweeping.
+    /// When it was initialised: seconds since the Unix epoch.
     pub since: u64,
+    /// When it was used last, give or take ten minutes, once that is later: seconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<u64>,
     /// What the upstream says of itself.
     pub about: About,
 }

@@ -31,6 +31,8 @@ pub(crate) struct Feed<B> {
     broken: Option<UpstreamError>,
     /// Whether the upstream's revision knows event ids.
     resumable: bool,
+    /// Whether no event came on this connection.
+    empty: bool,
     last_event_id: Option<String>,
     /// Whether that is the id of a message, and not only of a place.
     message_had_it: bool,
@@ -73,6 +75,7 @@ impl<B: Body + 'static> Feed<B> {
             queue: VecDeque::new(),
             broken: None,
             resumable,
+            empty: true,
             last_event_id: None,
             message_had_it: false,
             repeats: false,
@@ -106,6 +109,11 @@ impl<B: Body + 'static> Feed<B> {
     /// Where the stream can be taken up.
     pub(crate) fn last_event_id(&self) -> Option<&str> {
         self.last_event_id.as_deref()
+    }
+
+    /// Whether no event, of whatever kind, came on this connection.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.empty
     }
 
     /// How long the upstream wants a client to wait before it comes again.
@@ -186,6 +194,7 @@ impl<B: Body + 'static> Feed<B> {
     }
 
     fn take(&mut self, event: sse::Event) {
+        self.empty = false;
         let told_to_wait = event.retry.is_some();
         if let Some(milliseconds) = event.retry {
             self.retry = Some(Duration::from_millis(milliseconds).clamp(MIN_RETRY, MAX_RETRY));

@@ -15,6 +15,7 @@ mod errors;
 mod exchange;
 mod feed;
 mod handshake;
+mod kept;
 mod listen;
 mod open;
 mod parameters;
@@ -25,13 +26,15 @@ mod settings;
 mod status;
 mod stream;
 mod subscription;
+mod tail;
 mod turn;
 mod types;
 
 pub use errors::UpstreamError;
 pub use listen::Listening;
 pub use race::{Abandoned, Interest};
-pub use stream::{Messages, Tail};
+pub use stream::Messages;
+pub use tail::Tail;
 pub use types::{Call, Caller, Description, Event, Position, Reply, Subject};
 
 use shared_ports::{Body, Clock, Config, Http, Store};

@@ -7,6 +7,7 @@ use crate::open::{NotOpen, Opened, Opening};
 use crate::race::{Abandoned, race};
 use crate::reply::invalid;
 use crate::settings::Target;
+use crate::stream::{AT_ONCE, nothing_more};
 use crate::subscription::{self, Filter};
 use crate::{Caller, Connector, Event, Ports, Subject, UpstreamError, request};
 use shared_mcp::Message;
@@ -17,6 +18,10 @@ use std::time::Duration;
 
 /// How often a stream that is taken up after a certain event may be silent or out of reach in a row.
 const MAX_RESUMES: u32 = 20;
+
+/// How often it may end at once with no event in it: the upstream has forgotten it, or its response was read before. With
+/// the waits in between that is a quarter of a minute, if the upstream asks for no other.
+const MAX_EMPTY: u32 = 5;
 
 /// How often a session's stream is asked for while the upstream says that somebody else has it (409 of the SDKs' servers):
 /// the one before may have been given up a moment ago.
@@ -45,6 +50,8 @@ pub struct Listening<B> {
     heard: bool,
     /// When the connection was opened.
     since: Duration,
+    /// Connections in a row that ended at once with no event.
+    empty: u32,
     abandoned: Abandoned,
     done: bool,
 }
@@ -103,6 +110,7 @@ impl<P: Ports> Connector<P> {
             filter,
             bound: after.is_some(),
             since: self.ports.clock().elapsed(),
+            empty: 0,
             abandoned,
             done: false,
         }))
@@ -194,6 +202,11 @@ impl<B: Body + 'static> Listening<B> {
     ) -> Result<(), NotOpen> {
         let clock = connector.ports.clock();
         let mut missed = false;
+        let at_once = clock.elapsed().saturating_sub(self.since) < AT_ONCE;
+        self.empty = if self.feed.is_empty() && at_once { self.empty.saturating_add(1) } else { 0 };
+        if self.bound && self.empty >= MAX_EMPTY {
+            return Err(NotOpen::Useless(nothing_more()));
+        }
         let news = self.feed.news() && std::mem::take(&mut self.heard);
         if news || clock.elapsed().saturating_sub(self.since) >= LASTING {
             self.backoff.reset();

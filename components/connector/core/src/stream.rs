@@ -11,6 +11,7 @@ use crate::parameters::Page;
 use crate::race::{Abandoned, Interest, Stop, race};
 use crate::reply::{invalid, same_id};
 use crate::settings::Target;
+use crate::tail::Tail;
 use crate::{Connector, Event, Ports, UpstreamError};
 use shared_mcp::Message;
 use shared_ports::{Body, Clock};
@@ -26,14 +27,18 @@ const PEEK: Duration = Duration::from_millis(20);
 const MAX_POLLS: u32 = 20;
 const MAX_SILENCE: Duration = Duration::from_secs(600);
 
+/// Longest silence of an upstream that has asked the client for something on the stream of its request: people have to
+/// read, think and type.
+const ANSWER_TIME: Duration = Duration::from_secs(600);
+
+/// How often in a row a stream that is resumed may end at once, with no event in it. Servers that have forgotten a call,
+/// or have sent its response to somebody else, say so with nothing; those that want to be polled send an event.
+const MAX_EMPTY: u32 = 8;
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// How often in a row an upstream may be out of reach when a stream is to be resumed: half a minute, with the waits of
 /// [`Backoff`].
 const MAX_FAILURES: u32 = 5;
-
-/// Time and bytes for the rest of a response after the JSON-RPC response. Reading it to its end lets the connection be
-/// used again; a server that goes on sending has its connection closed.
-const DRAIN_TIME: Duration = Duration::from_secs(1);
-const DRAIN_BYTES: usize = 64 * 1024;
 
 /// The messages of a reply, the response being the last.
 pub struct Messages<B> {
@@ -43,6 +48,9 @@ pub struct Messages<B> {
     /// Connections in a row that brought nothing new, and when there was something.
     polls: u32,
     news: Option<Duration>,
+    /// Connections in a row that ended at once with no event, and when the present one was opened.
+    empty: u32,
+    opened: Duration,
     backoff: Backoff,
     /// Longest silence; `None` where silence is normal.
     idle: Option<Duration>,
@@ -54,9 +62,6 @@ pub struct Messages<B> {
     link: Link,
     abandoned: Abandoned,
 }
-
-/// What is left of an HTTP response behind the JSON-RPC response.
-pub struct Tail<B>(Option<Pieces<B>>);
 
 /// A request whose reply is a stream.
 pub(crate) struct Asked {
@@ -85,6 +90,8 @@ impl<B: Body + 'static> Messages<B> {
             done: false,
             polls: 0,
             news: None,
+            empty: 0,
+            opened: Duration::ZERO,
             backoff: Backoff::new(&asked.id),
             idle,
             id: asked.id,
@@ -150,7 +157,7 @@ impl<B: Body + 'static> Messages<B> {
     /// What is left of the HTTP response.
     pub fn into_tail(self) -> Tail<B> {
         // A stream that failed has nothing in it worth waiting for, but then it has ended or is cut off by the limits.
-        Tail(self.done.then(|| self.feed.into_pieces()))
+        Tail::of(self.done.then(|| self.feed.into_pieces()))
     }
 
     async fn stop<P: Ports<Body = B>>(&mut self, connector: &Connector<P>, stop: Stop) -> Option<Event> {
@@ -161,7 +168,7 @@ impl<B: Body + 'static> Messages<B> {
             Stop::Abandoned(_) => None,
             Stop::TimedOut => Some(Event::Failed(UpstreamError::TimedOut(format!(
                 "the stream was silent for {} s",
-                self.target.timeout.as_secs()
+                self.idle.unwrap_or(self.target.timeout).as_secs()
             )))),
         }
     }
@@ -179,6 +186,8 @@ impl<B: Body + 'static> Messages<B> {
                 return None;
             }
             (Ok(Sort::Response), _) => self.done = true,
+            // It waits for the client now, and not the client for it.
+            (Ok(Sort::Question), _) => self.idle = self.idle.map(|idle| idle.max(ANSWER_TIME)),
             (Ok(Sort::Ping(_) | Sort::Before), _) => {}
         }
         Some(Event::Message { data: self.restored(connector, data), event_id })
@@ -207,6 +216,11 @@ impl<B: Body + 'static> Messages<B> {
         };
         let clock = connector.ports.clock();
         let mut failures = 0;
+        let at_once = clock.elapsed().saturating_sub(self.opened) < AT_ONCE;
+        self.empty = if self.feed.is_empty() && at_once { self.empty.saturating_add(1) } else { 0 };
+        if self.empty >= MAX_EMPTY {
+            return Err(Ended::Failed(nothing_more()));
+        }
         let news = self.feed.news();
         let since = *self.news.get_or_insert_with(|| clock.elapsed());
         if news {
@@ -229,6 +243,7 @@ impl<B: Body + 'static> Messages<B> {
                 Ok(Ok(Opened::Stream { mut feed, .. })) => {
                     feed.inherit(&self.feed);
                     self.feed = *feed;
+                    self.opened = clock.elapsed();
                     return Ok(());
                 }
                 Ok(Err(refusal)) if matches!(refused(&refusal), NotOpen::Later(_)) && failures < MAX_FAILURES => {}
@@ -249,6 +264,8 @@ enum Sort {
     Before,
     /// A question of the upstream whether somebody is there, with its id.
     Ping(String),
+    /// Something else that the upstream wants to know.
+    Question,
     Response,
 }
 
@@ -257,34 +274,21 @@ fn sort(data: &str, id: &str) -> Result<Sort, UpstreamError> {
         Ok(Message::Response { id: Some(theirs), .. }) if same_id(&theirs, id) => Ok(Sort::Response),
         Ok(Message::Response { .. }) => Err(invalid("a response to another request")),
         Ok(Message::Request { id, method, .. }) if method == "ping" => Ok(Sort::Ping(id)),
+        Ok(Message::Request { .. }) => Ok(Sort::Question),
         Ok(_) => Ok(Sort::Before),
         Err(_) => Err(invalid("an event that is not one JSON-RPC message")),
     }
+}
+
+/// The error where a stream that is resumed has nothing in it, again and again.
+pub(crate) fn nothing_more() -> UpstreamError {
+    invalid(
+        "the stream was taken up again and ended at once, with nothing in it: the upstream has no response any more",
+    )
 }
 
 /// Why a stream was not resumed.
 enum Ended {
     Failed(UpstreamError),
     Stopped(Stop),
-}
-
-impl<B: Body + 'static> Tail<B> {
-    pub(crate) fn none() -> Self {
-        Self(None)
-    }
-
-    /// Read it to its end, within limits.
-    pub async fn drain<P: Ports<Body = B>>(self, connector: &Connector<P>) {
-        let Some(mut pieces) = self.0 else { return };
-        let draining = async {
-            let mut left = DRAIN_BYTES;
-            while let Ok(Some(piece)) = pieces.next().await {
-                match left.checked_sub(piece.len()) {
-                    Some(rest) => left = rest,
-                    None => break,
-                }
-            }
-        };
-        let _ = race(connector.ports.clock(), Some(DRAIN_TIME), &mut Abandoned::never(), draining).await;
-    }
 }

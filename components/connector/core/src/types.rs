@@ -1,7 +1,8 @@
 //! What goes in and what comes out; the shapes of `mcp-edge:upstreams`.
 
 use crate::UpstreamError;
-use crate::stream::{Messages, Tail};
+use crate::stream::Messages;
+use crate::tail::Tail;
 use shared_mcp::{Era, Object, Revision};
 
 /// The client on whose behalf a call is made.

@@ -294,8 +294,13 @@ fn an_event_that_cannot_be_gone_on_after_is_refused() {
 
 #[test]
 fn a_call_that_never_goes_on_is_given_up() {
-    let (_, got) = go_on(|_, _| events([": nothing\n\n"]));
+    let (_, got) = go_on(|_, _| events(["event: ping\ndata: x\n\n"]));
     assert_eq!(got, some(["invalid reply: the stream ended before the response"]));
+    // A server that knows the session and not the call says nothing at all, each time.
+    let (world, got) = go_on(|_, _| events([": nothing\n\n"]));
+    assert!(got.unwrap().unwrap()[0].contains("with nothing in it"));
+    assert!(world.clock.elapsed() < 30 * SECOND);
+    assert_eq!(gets(&world).len(), 5);
 }
 
 fn acknowledged(accepted: &str, id: &str) -> String {

@@ -339,9 +339,41 @@ fn a_ping_is_answered_here_and_nobody_else_hears_of_it() {
     assert_eq!(header(answer, "mcp-session-id"), Some("s1"));
 }
 
+/// A question on the stream of a call, then this much silence, then the response.
+fn asks(method: &str, silence: Duration) -> Got {
+    let ask = format!(r#"{{"jsonrpc":"2.0","id":"q","method":"{method}","params":{{}}}}"#);
+    let reply = events([data(&ask)]).step(Step::Wait(silence)).bytes(data(RESULT));
+    let world = World::new(ONE, legacy(|_| true, move |_| reply.clone()));
+    world.exchange(&world.instance(), CALL, &legacy_caller()).unwrap()
+}
+
+#[test]
+fn an_upstream_that_waits_for_a_person_is_waited_for() {
+    for method in ["elicitation/create", "sampling/createMessage"] {
+        let ask = format!(r#"{{"jsonrpc":"2.0","id":"q","method":"{method}","params":{{}}}}"#);
+        assert_eq!(asks(method, 60 * SECOND), messages([ask.as_str(), RESULT]));
+        assert_eq!(asks(method, 601 * SECOND), messages([&ask, "timed out: the stream was silent for 600 s"]));
+    }
+    assert_eq!(asks("ping", 60 * SECOND), messages(["timed out: the stream was silent for 30 s"]));
+}
+
+#[test]
+fn a_stream_that_has_nothing_more_in_it_is_given_up_soon() {
+    let (texts, ids, time) = resumed(events([format!("id: a\n{}", data(PROGRESS))]), |_| events([""; 0]));
+    assert!(texts.last().unwrap().contains("with nothing in it"), "{texts:?}");
+    assert_eq!(ids.len(), 8);
+    assert!(time < 20 * SECOND, "{time:?}");
+    // One that is held open for a while, and one that wants to be polled, may have something yet.
+    let (texts, ..) = resumed(events(["id: a\ndata:\n\n"]), |count| match count {
+        ..30 => events([""; 0]).step(Step::Wait(5 * SECOND)),
+        _ => events([data(RESULT)]),
+    });
+    assert_eq!(texts.last().unwrap(), RESULT);
+}
+
 #[test]
 fn a_retry_of_nothing_does_not_make_the_gateway_spin() {
-    for reply in [events([""; 0]), events([format!("id: a\n{}", data(PROGRESS))])] {
+    for reply in [events(["retry: 0\n\n"]), events([format!("id: a\n{}", data(PROGRESS))])] {
         let (_, ids, time) = resumed(events(["id: a\nretry: 0\ndata:\n\n"]), move |_| reply.clone());
         assert!((20..60).contains(&ids.len()), "{}", ids.len());
         assert!(time >= Duration::from_secs(600) && time < Duration::from_secs(720), "{time:?}");

@@ -12,7 +12,7 @@
 //! | the token, revocation and introspection endpoints | `token`, `machine`, `pkce`, `revoke`, `introspect` |
 //! | connected apps, administration | `apps`, `users` |
 //! | what is asked of others | `outbound`, `fetched` |
-//! | grants, rotation, what is stored | `grants`, `records`, `list`, `sweep`, `credential`, `crypto`; layout in `STORE.md` |
+//! | grants, rotation, what is stored | `grants`, `records`, `sweep`, `list` of `shared-ports`, `credential`, `crypto`; layout in `STORE.md` |
 //! | the check of an access token | `validate` |
 //! | which error the outside sees | `errors` |
 
@@ -41,7 +41,6 @@ mod http;
 mod introspect;
 mod jwt;
 mod keyset;
-mod list;
 mod login;
 mod machine;
 mod metadata;
@@ -81,7 +80,7 @@ pub use sweep::sweep;
 pub use users::delete_user;
 pub use validate::{Principal, TokenError, validate};
 
-use shared_ports::{Random, Store};
+use shared_ports::{Random, Store, list};
 
 /// Everything a rule may use besides its arguments. Made for one request.
 #[derive(Clone, Copy)]

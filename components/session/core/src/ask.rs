@@ -25,6 +25,12 @@ const OWN: &str = "ask.";
 /// What stands in the store until the answer is there.
 const WAITING: &[u8] = b"?";
 
+/// What stands there instead of an answer that could not be kept.
+const LOST: &[u8] = b"!";
+
+/// Most bytes of an answer: as much as the store takes as one value.
+const MAX_ANSWER: usize = shared_ports::MAX_VALUE;
+
 /// Wait before a request is sent again that the upstream only wants to see once more.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -166,6 +172,12 @@ pub(crate) async fn by_requests<P: Ports>(
                 return Err(ErrorObject::new(code::INTERNAL_ERROR, message));
             }
         };
+        if answer.as_bytes() == LOST {
+            let message = format!(
+                "The client's answer to `{method}` of upstream `{upstream}` could not be kept: an answer may have at most {MAX_ANSWER} bytes."
+            );
+            return Err(ErrorObject::new(code::INTERNAL_ERROR, message));
+        }
         let result = match Message::parse(&answer) {
             Ok(Message::Response { outcome: Ok(result), .. }) => result,
             // To the upstream that is a user who closed the dialog.
@@ -251,7 +263,17 @@ pub(crate) fn deliver(ports: &impl Ports, client: &Client, name: &str, response:
     let key = keys.answer(&client.caller.conversation, name);
     let store = ports.store();
     match store.get(&key).map_err(|error| errors::store(&error))? {
-        Some(value) if value == WAITING => store.set(&key, response.as_bytes()).map_err(|error| errors::store(&error)),
+        Some(value) if value == WAITING => {
+            let kept = if response.len() > MAX_ANSWER {
+                let message =
+                    format!("An answer may have at most {MAX_ANSWER} bytes. The request that needed it has failed.");
+                Err(Refusal::new(413, code::INVALID_REQUEST, message))
+            } else {
+                store.set(&key, response.as_bytes()).map_err(|error| errors::store(&error))
+            };
+            // Nobody has to wait for what will not come.
+            kept.inspect_err(|_| drop(store.set(&key, LOST)))
+        }
         // The first answer counts.
         Some(_) => Ok(()),
         None => {

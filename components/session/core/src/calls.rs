@@ -14,7 +14,9 @@ use crate::logging;
 use crate::request::{Client, HttpRequest, Ports, RpcRequest};
 use crate::search;
 use crate::session;
+use crate::state;
 use crate::subscribe;
+use crate::subscriptions;
 use crate::tasks;
 use crate::upstreams::{Call, Upstreams};
 use crate::view::{Kind, Naming};
@@ -111,7 +113,15 @@ async fn resource<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Result<Ou
     let uri = rpc.params().string("uri").ok_or_else(|| invalid_params("`uri` is missing."))?;
     match address::resource(&turn, &rpc, &uri)? {
         Resource::At(Addressed { upstream, message }) => forward(turn, upstream, message, rpc).await,
-        Resource::Anywhere(upstreams) => anywhere(turn, rpc, &uri, &upstreams).await,
+        Resource::Anywhere(upstreams) => match state::inward(&rpc.params()) {
+            // The answers are for the one that has asked.
+            Some((asked, _)) if turn.client()?.revision.era() == Era::Modern => {
+                let upstream = upstreams.into_iter().find(|upstream| *upstream == asked).ok_or_else(state::unknown)?;
+                forward(turn, upstream, rpc.object.to_string(), rpc).await
+            }
+            _ if state::goes_on(&rpc.params()) => Err(state::unknown()),
+            _ => anywhere(turn, rpc, &uri, &upstreams).await,
+        },
     }
 }
 
@@ -122,21 +132,36 @@ async fn anywhere<P: Ports>(
     uri: &str,
     upstreams: &[String],
 ) -> Result<Out, Refusal> {
-    let caller = &turn.client()?.caller;
+    let caller = turn.client()?.caller.clone();
     let era = turn.client()?.revision.era();
     let mut failures = Vec::new();
+    let mut noted = None;
     for upstream in upstreams {
-        let call = Call { upstream: upstream.clone(), message: rpc.object.to_string() };
-        match gather(turn.ports, call, caller, era, LIST_DEADLINE).await {
+        let message = rpc.object.to_string();
+        // Of an upstream of the modern era nobody can tell before it is listened to.
+        if era == Era::Legacy
+            && let Ok(Some(out)) = subscriptions::route(&turn, upstream, &message, &rpc).await
+        {
+            noted = Some(out);
+            continue;
+        }
+        let call = Call { upstream: upstream.clone(), message: message.clone() };
+        match gather(turn.ports, call, &caller, era, LIST_DEADLINE).await {
             Ok(Outcome::Result(result)) => {
                 turn.facts.upstream = Some(upstream.clone());
                 let translation = translation(&turn, upstream, &rpc)?;
                 let response = result_response(&rpc.id, &result);
+                if era == Era::Legacy {
+                    subscriptions::note_response(turn.ports, &caller, upstream, &message, &response);
+                }
                 return finished(translation.response(response), upstream, era);
             }
             Ok(Outcome::Error(_)) => {}
             Err(error) => failures.push((upstream.clone(), error)),
         }
+    }
+    if let Some(out) = noted {
+        return Ok(out);
     }
     if failures.len() == upstreams.len() {
         return Err(errors::all_down(&failures));

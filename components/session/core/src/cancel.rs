@@ -2,15 +2,20 @@
 //! its own, perhaps to another instance; the upstream is told by hanging up. So a request that takes long leaves its name in
 //! the store while it runs, and looks now and then whether somebody has marked it.
 
-use crate::keys::UserKeys;
+use crate::keys::{UserKeys, hex};
 use crate::request::{Client, Ports};
 use crate::stream::LOOK;
+use crate::wait::Pace;
+use futures::FutureExt;
 use sha2::{Digest, Sha256};
-use shared_ports::{Clock, Store, StoreError};
+use shared_ports::{Clock, Store};
 use std::time::Duration;
 
 /// Requests that end sooner leave no name: most do, and a name costs two writes.
 const LONG: Duration = Duration::from_secs(1);
+
+/// How long after it was cancelled a request may leave its name: the time until its answer becomes a stream, and [`LONG`].
+const NAMED_WITHIN: Duration = Duration::from_secs(10);
 
 const RUNNING: &[u8] = b"1";
 const CANCELLED: &[u8] = b"0";
@@ -29,7 +34,7 @@ impl<P: Ports> Drop for Running<P> {
 }
 
 fn key(client: &Client, id: &str) -> Option<String> {
-    let digest: String = Sha256::digest(id).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(Sha256::digest(id).get(..16)?);
     let keys = UserKeys::new(&client.caller.user_hash)?;
     Some(keys.of(&client.caller.conversation, &format!("running:{digest}")))
 }
@@ -52,13 +57,22 @@ pub(crate) async fn cancelled<P: Ports>(ports: &P, client: &Client, id: &str) {
     }
 }
 
-/// Mark a request of the client as cancelled, if it runs.
-pub(crate) fn cancel<P: Ports>(ports: &P, client: &Client, id: &str) -> Result<(), StoreError> {
-    let Some(key) = key(client, id) else {
-        return Ok(());
-    };
-    if ports.store().get(&key)?.is_some() {
-        ports.store().set(&key, CANCELLED)?;
+/// Mark a request of the client as cancelled, if it runs: at once, or as soon as it has left its name.
+pub(crate) fn cancel<P: Ports>(ports: &P, client: &Client, id: &str) {
+    let Some(key) = key(client, id) else { return };
+    if mark(ports, &key) {
+        return;
     }
-    Ok(())
+    let later = ports.clone();
+    let marking = async move {
+        let mut pace = Pace::new(&later, NAMED_WITHIN);
+        while pace.wait().await && !mark(&later, &key) {}
+    };
+    ports.spawn(marking.boxed_local());
+}
+
+/// Whether there was something to mark, and it is marked now.
+fn mark(ports: &impl Ports, key: &str) -> bool {
+    let store = ports.store();
+    matches!(store.get(key), Ok(Some(_))) && store.set(key, CANCELLED).is_ok()
 }

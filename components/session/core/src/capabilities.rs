@@ -1,6 +1,6 @@
 //! The capabilities that the gateway declares: what the upstreams declare, as far as it gets through.
 //!
-//! - **One upstream of the client's era**: its object as it is, with whatever it may have that nobody knows yet, since
+//! - **One upstream of the client's era**: its object as it is but for `tasks.list`, with whatever it may have that nobody knows yet, since
 //!   unknown methods go to it, too.
 //! - **Several, or another era**: the features that the gateway knows how to route. Unknown and experimental ones are left
 //!   out: nothing says which upstream their methods belong to. Tasks are for upstreams of the client's era.
@@ -28,8 +28,11 @@ pub(crate) fn merge(client: Revision, single: bool, upstreams: &[(String, Option
     if let [(_, Some(only))] = upstreams
         && single
         && only.era() == client.era()
-        && let Ok(capabilities) = Object::parse(&only.capabilities)
+        && let Ok(mut capabilities) = Object::parse(&only.capabilities)
     {
+        if let Some(tasks) = tasks(&capabilities) {
+            capabilities.set("tasks", tasks);
+        }
         return capabilities.to_string();
     }
     let mut merged = Object::new();
@@ -54,11 +57,9 @@ pub(crate) fn merge(client: Revision, single: bool, upstreams: &[(String, Option
         }
         let declared = capabilities.object("extensions").unwrap_or_default();
         if description.era() == client.era()
-            && let Some(mut tasks) = capabilities.object("tasks")
+            && let Some(tasks) = tasks(&capabilities)
         {
-            // Their ids find the way back; a list of all would need pages across upstreams.
-            tasks.remove("list");
-            merged.set("tasks", tasks.to_string());
+            merged.set("tasks", tasks);
         }
         if description.era() == client.era()
             && let Some(value) = declared.get(TASKS)
@@ -75,6 +76,14 @@ pub(crate) fn merge(client: Revision, single: bool, upstreams: &[(String, Option
         merged.set("extensions", extensions.to_string());
     }
     merged.to_string()
+}
+
+/// The capability for tasks. Their ids find the way back; a list of all would need pages across upstreams, and have those of
+/// other users in it, since an upstream may know all users by one credential.
+fn tasks(capabilities: &Object<'_>) -> Option<String> {
+    let mut tasks = capabilities.object("tasks")?;
+    tasks.remove("list");
+    Some(tasks.to_string())
 }
 
 #[cfg(test)]

@@ -17,6 +17,15 @@ use shared_mcp::{Era, Message, Revision, header, meta};
 /// Methods that no legacy revision knows, so that a client that sends one has a modern request in mind.
 pub(crate) const MODERN_ONLY: [&str; 2] = ["server/discover", "subscriptions/listen"];
 
+/// Refuse a request whose header names a revision that nobody here knows (2025-11-25, "Protocol Version Header"). For
+/// requests of which nothing but the header says which revision they are of.
+pub(crate) fn check_version(request: &HttpRequest) -> Result<(), Refusal> {
+    match request.header(header::PROTOCOL_VERSION)? {
+        Some(version) if Revision::parse(version).is_none() => Err(unsupported_version(version)),
+        _ => Ok(()),
+    }
+}
+
 /// The era of a message.
 pub(crate) fn era(request: &HttpRequest, message: &Message<'_>) -> Result<Era, Refusal> {
     let method = message.method();

@@ -2,6 +2,7 @@
 
 use crate::complete::{complete, to_legacy};
 use crate::reply::Translation;
+use crate::state;
 use crate::tasks;
 use serde_json::value::RawValue;
 use shared_mcp::{Era, ErrorObject, Object};
@@ -14,7 +15,8 @@ impl Translation {
         let modern = self.era == Era::Modern;
         // Most results of the legacy era need no look inside.
         let typed = text.contains("\"resultType\"");
-        if !(lists || wraps || modern || typed) {
+        let tasks = tasks::mentions(text);
+        if !(lists || wraps || modern || typed || tasks) {
             return Ok(None);
         }
         let Ok(mut object) = Object::parse(text) else {
@@ -38,9 +40,9 @@ impl Translation {
         } else {
             false
         };
-        let changed =
-            (wraps && tasks::mentions(text) && tasks::outward(&self.naming, &self.upstream, &mut object)) || changed;
+        let changed = (tasks && tasks::outward(&self.naming, &self.upstream, &mut object)) || changed;
         if modern {
+            state::outward(&self.naming, &self.upstream, &self.method, &mut object);
             complete(&mut object, &self.method);
         }
         Ok((changed || translated || modern).then(|| object.to_string()))

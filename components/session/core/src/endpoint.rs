@@ -49,7 +49,10 @@ async fn serve<P: Ports>(
     let get = match request.method.as_str() {
         "POST" => false,
         "GET" => true,
-        "DELETE" => return legacy::end(ports, request, context).await,
+        "DELETE" => {
+            classify::check_version(request)?;
+            return legacy::end(ports, request, context).await;
+        }
         _ => {
             let message = "Send messages with POST; GET is for the stream of a session, and DELETE ends it.";
             let refusal = Refusal::new(405, code::INVALID_REQUEST, message);
@@ -59,6 +62,7 @@ async fn serve<P: Ports>(
     let naming = Rc::new(Naming::of(ports, settings, context)?);
     let turn = Turn { ports, naming, client: None, facts, request, keep_alive: settings.keep_alive.duration() };
     if get {
+        classify::check_version(request)?;
         return listen::get(turn, request, context).await;
     }
     headers::check_content_type(request)?;
@@ -66,7 +70,10 @@ async fn serve<P: Ports>(
     let text = std::str::from_utf8(&request.body)
         .map_err(|_| Refusal::new(400, code::PARSE_ERROR, "The body is not UTF-8."))?;
     let message = match Message::parse(text) {
-        Err(ParseError::Batch) => return batch::serve(turn, request, context, text).await,
+        Err(ParseError::Batch) => {
+            classify::check_version(request)?;
+            return batch::serve(turn, request, context, text).await;
+        }
         parsed => parsed.map_err(|error| unreadable(error, id))?,
     };
     if let Message::Request { id: request_id, .. } = &message {

@@ -62,6 +62,16 @@ impl Filter {
         self
     }
 
+    /// As much of it as was asked for.
+    pub fn within(mut self, asked: &Self) -> Self {
+        for (agreed, asked) in self.lists.iter_mut().zip(asked.lists) {
+            *agreed &= asked;
+        }
+        self.resources.retain(|uri| asked.resources.contains(uri));
+        self.other.retain(|(name, _)| asked.other.iter().any(|(asked, _)| asked == name));
+        self
+    }
+
     /// Add what another one has; `outward` makes its URIs the client's.
     pub fn join(&mut self, other: &Self, outward: impl Fn(&str) -> String) {
         for (mine, theirs) in self.lists.iter_mut().zip(other.lists) {

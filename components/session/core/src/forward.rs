@@ -12,6 +12,7 @@ use crate::park;
 use crate::relay::{Relay, Source};
 use crate::reply::{Finished, Translation};
 use crate::request::{Ports, RpcRequest};
+use crate::state;
 use crate::stream::Streaming;
 use crate::subscriptions;
 use crate::upstreams::{Reply, UpstreamError};
@@ -49,10 +50,11 @@ pub(crate) async fn forward<P: Ports>(
 ) -> Result<Out, Refusal> {
     let translation = translation(&turn, &upstream, &rpc)?;
     let era = translation.era;
+    let own = if era == Era::Modern { state::for_upstream(&upstream, &message)? } else { None };
     if era == Era::Modern
         && let Some(state) = park::state(&rpc.params())
     {
-        return park::resume(turn, &rpc, message, state).await;
+        return park::resume(turn, &rpc, &upstream, message, state).await;
     }
     if era == Era::Legacy
         && let Some(out) = subscriptions::route(&turn, &upstream, &message, &rpc).await?
@@ -60,15 +62,16 @@ pub(crate) async fn forward<P: Ports>(
         turn.facts.upstream = Some(upstream);
         return Ok(out);
     }
-    if era == Era::Modern && rpc.method == "tools/call" {
+    if era == Era::Modern && rpc.method == "tools/call" && !rpc.stands_for_another {
         mirrored::check(&turn, &upstream, &message, &rpc).await?;
     }
     turn.facts.upstream = Some(upstream.clone());
     let keep_alive = turn.keep_alive;
     let client = turn.client()?.clone();
-    let message = match &client.log_level {
-        Some(level) => logging::with_level(&message, level).unwrap_or(message),
-        None => again(message),
+    let message = match (own, &client.log_level) {
+        (Some(message), _) => message,
+        (None, Some(level)) => logging::with_level(&message, level).unwrap_or(message),
+        (None, None) => again(message),
     };
     let relay = Relay { ports: turn.ports.clone(), client, translation, message, token: None, step: None, after: None };
     let exchange = relay.exchange(relay.message.clone());
@@ -76,7 +79,11 @@ pub(crate) async fn forward<P: Ports>(
         Either::Left((Ok(Reply::Response(data)), _)) => {
             let text = String::from_utf8(data).map_err(|_| invalid_reply(&upstream, "not UTF-8"))?;
             if era == Era::Modern && rpc.method == "tools/list" {
-                mirrored::note_response(turn.ports, &turn.client()?.caller, &upstream, &text)?;
+                // Without it, headers of calls are only checked by the upstream.
+                let _ = mirrored::note_response(turn.ports, &turn.client()?.caller, &upstream, &text);
+            }
+            if era == Era::Legacy {
+                subscriptions::note_response(turn.ports, &turn.client()?.caller, &upstream, &relay.message, &text);
             }
             if InputRequired::wanted(era, &text).is_none() {
                 return finished(relay.translation.response(text), &upstream, era);

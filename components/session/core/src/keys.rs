@@ -1,4 +1,4 @@
-//! Keys in the store. This is the only place that makes any: everything kept for a user lies under the user's hash, so
+//! Keys in the store. This is the only place that makes any, but those of lists (`shared_ports::kept`): everything kept for a user lies under the user's hash, so
 //! nobody can name what belongs to another user.
 //!
 //! | key | value |
@@ -10,6 +10,7 @@
 //! | `user:{hash}:session:{id}:subscription:{n}` | one step of it, as JSON |
 //! | `user:{hash}:session:call:{name}:…` | a parked call: see `park` |
 //! | `user:{hash}:session:mirrored:{upstream}` | arguments that headers repeat, as JSON: see `mirrored` |
+//! | `user:{hash}:session:kept:…`, `session:users:…` | what is kept for whom: see `sweep` |
 
 use shared_ports::Random;
 
@@ -58,7 +59,7 @@ pub(crate) struct SessionId(String);
 impl SessionId {
     /// A new one.
     pub fn random(random: &impl Random) -> Self {
-        Self(random.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hex(&random.bytes::<16>()))
     }
 
     /// The one a client names; `None` if it cannot be ours.
@@ -70,6 +71,11 @@ impl SessionId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Bytes as lower-case hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether a text is 32 lower-case hex digits.

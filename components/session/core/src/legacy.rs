@@ -10,10 +10,10 @@ use crate::errors::{self, Refusal, invalid_params};
 use crate::keys::SessionId;
 use crate::request::{Client, Context, HttpRequest, Ports, RpcRequest};
 use crate::session::{Session, caller};
-use crate::subscriptions::Subscriptions;
 use crate::tags;
 use crate::tasks;
 use crate::upstreams::{Call, HangUp, Upstreams};
+use crate::wait::random_name;
 use futures::future::join_all;
 use shared_mcp::{Era, Message, Object, Revision, code, header as mcp_header, result_response};
 
@@ -31,7 +31,8 @@ pub(crate) async fn serve<P: Ports>(
     if let Message::Request { id, method, object, .. } = &message
         && method == "initialize"
     {
-        let rpc = RpcRequest { id: id.clone(), method: method.clone(), object: object.clone() };
+        let rpc =
+            RpcRequest { id: id.clone(), method: method.clone(), object: object.clone(), stands_for_another: false };
         return initialize(turn, context, &rpc).await;
     }
     let client = named(turn.ports, request, context)?.client;
@@ -47,7 +48,7 @@ pub(crate) async fn message<P: Ports>(
 ) -> Result<Out, Refusal> {
     match message {
         Message::Request { id, method, object, .. } => {
-            let rpc = RpcRequest { id, method, object };
+            let rpc = RpcRequest { id, method, object, stands_for_another: false };
             // An upstream of the modern era would know them.
             if MODERN_ONLY.contains(&rpc.method.as_str()) {
                 return Err(errors::no_method(&rpc.method));
@@ -68,8 +69,6 @@ pub(crate) async fn message<P: Ports>(
 pub(crate) async fn end<P: Ports>(ports: &P, request: &HttpRequest, context: &Context) -> Result<Out, Refusal> {
     let session = named(ports, request, context)?;
     session.delete(ports)?;
-    let cleared = Subscriptions::of(ports, &session.client.caller).and_then(|subscriptions| subscriptions.clear());
-    cleared.map_err(|error| errors::store(&error))?;
     // The session is over whether or not the upstreams hear of it; they end theirs when they have been idle.
     let close = ports.upstreams().close(&session.client.caller);
     let _ = calls::within(ports, NOTIFY_DEADLINE, close).await;
@@ -104,6 +103,7 @@ async fn initialize<P: Ports>(mut turn: Turn<'_, P>, context: &Context, rpc: &Rp
         revision,
         client_id: context.client_id.clone(),
         log_level: None,
+        event_key: Some(random_name(turn.ports.random())),
         caller: caller(context, &id, revision, &info, &capabilities),
     };
     Session::create(turn.ports, context, &id, &client)?;
@@ -135,7 +135,7 @@ async fn notify<P: Ports>(turn: &Turn<'_, P>, client: &Client, method: &str, obj
             // Upstreams of the legacy era get the notification; those of the modern era see that nobody listens any more.
             let params = object.object("params").unwrap_or_default();
             if let Some(id) = params.get("requestId") {
-                let _ = cancel::cancel(turn.ports, client, id);
+                cancel::cancel(turn.ports, client, id);
             }
             let text = object.to_string();
             join_all(turn.naming.upstreams.iter().map(|upstream| exchange(upstream, text.clone()))).await;
@@ -151,8 +151,11 @@ async fn notify<P: Ports>(turn: &Turn<'_, P>, client: &Client, method: &str, obj
             }
         }
         _ => {
+            // As with requests: what the gateway does not know it cannot check.
+            let known = matches!(method, "notifications/roots/list_changed" | "notifications/tasks/status");
+            let upstreams = turn.naming.upstreams.iter().filter(|upstream| known || !turn.naming.restricts(upstream));
             let text = object.to_string();
-            join_all(turn.naming.upstreams.iter().map(|upstream| exchange(upstream, text.clone()))).await;
+            join_all(upstreams.map(|upstream| exchange(upstream, text.clone()))).await;
         }
     }
 }

@@ -1,8 +1,11 @@
 //! GET in the legacy era: the stream of what comes outside of requests, of all upstreams together; or the rest of another
 //! stream, for a client that has lost it (2025-11-25, "Listening for Messages from the Server", "Resumability").
+//!
+//! A client opens one such stream. Of two in one session, each gets what upstreams of the modern era say; upstreams of the
+//! legacy era have one stream for a session, so the second one waits there until the first has gone.
 
 use crate::answer::{Out, header};
-use crate::calls::{STATUS_DEADLINE, Turn, within};
+use crate::calls::{NOTIFY_DEADLINE, STATUS_DEADLINE, Turn, within};
 use crate::errors::{self, Refusal, invalid_params};
 use crate::feed::Feed;
 use crate::headers;
@@ -12,9 +15,12 @@ use crate::relay::{Relay, Source};
 use crate::reply::{Step, Translation};
 use crate::request::{Client, Context, HttpRequest, Ports};
 use crate::stream::{Outbox, Streaming};
-use crate::subscriptions::Subscriptions;
+use crate::subscriptions::{Changed, Subscriptions};
 use crate::upstreams::{Event, Interest, UpstreamError, Upstreams};
+use crate::watch::Watch;
+use futures::channel::mpsc::UnboundedReceiver;
 use futures::future::{Either, join_all, select};
+use futures::{FutureExt, StreamExt};
 use serde_json::json;
 use shared_mcp::{Era, Object, Revision, code, header as mcp_header};
 use std::cell::RefCell;
@@ -45,7 +51,10 @@ pub(crate) async fn get<P: Ports>(
     };
     let position = match request.header(mcp_header::LAST_EVENT_ID)?.filter(|id| !id.is_empty()) {
         None => Position::Listen(BTreeMap::new()),
-        Some(id) => Position::decode(id, &turn.naming.upstreams).ok_or_else(unknown)?,
+        Some(id) => {
+            let key = client.event_key.as_deref().ok_or_else(unknown)?;
+            Position::decode(key, id, &turn.naming.upstreams).ok_or_else(unknown)?
+        }
     };
     match position {
         Position::Listen(events) => listen(turn, client, events).await,
@@ -85,6 +94,7 @@ async fn listen<P: Ports>(turn: Turn<'_, P>, client: Client, events: BTreeMap<St
     let store_failed = |error| errors::store(&error);
     let mut subscriptions = Subscriptions::of(turn.ports, &client.caller).map_err(store_failed)?;
     subscriptions.read().map_err(store_failed)?;
+    let subscriptions = Rc::new(RefCell::new(subscriptions));
     let mut feeds: Vec<Feed<P>> = turn
         .naming
         .upstreams
@@ -93,38 +103,58 @@ async fn listen<P: Ports>(turn: Turn<'_, P>, client: Client, events: BTreeMap<St
             let interest = Interest {
                 upstream: upstream.clone(),
                 after: events.get(upstream).cloned(),
-                notifications: subscriptions.interest(upstream),
+                notifications: subscriptions.borrow().interest(upstream),
             };
             Feed::new(turn.ports, &client.caller, interest, None)
         })
         .collect();
     // Only when all have said that nothing will come is there no stream. One that takes long may still say something.
     let asked = feeds.iter_mut().map(|feed| async {
-        let opened =
-            within(turn.ports, STATUS_DEADLINE, feed.ports.upstreams().listen(feed.interest.clone(), &feed.caller));
-        feed.opened = opened.await;
-        !matches!(feed.opened, Some(Ok(None)))
+        let upstreams = feed.ports.upstreams();
+        let opened = upstreams.listen(feed.interest.clone(), &feed.caller);
+        feed.opened = within(turn.ports, STATUS_DEADLINE, opened).await;
+        let may_come = !matches!(feed.opened, Some(Ok(None)));
+        let sessions = if matches!(feed.opened, Some(Ok(Some(_)))) {
+            let status = upstreams.status(&feed.interest.upstream, &feed.caller);
+            let status = within(turn.ports, STATUS_DEADLINE, status).await;
+            matches!(status, Some(Ok(description)) if description.era() == Era::Legacy)
+        } else {
+            !may_come
+        };
+        (may_come, !sessions)
     });
-    if !join_all(asked).await.into_iter().any(|may_come| may_come) {
+    let asked = join_all(asked).await;
+    if !asked.iter().any(|(may_come, _)| *may_come) {
         return Err(no_stream("POST, DELETE", "Nothing behind the gateway says anything outside of requests."));
     }
-    let shared = Rc::new(Shared { naming: turn.naming.clone(), client, events: RefCell::new(events) });
+    let often = asked.iter().any(|(_, by_listening)| *by_listening);
+    let mut watch = Watch::new(turn.ports, &client.caller, subscriptions.clone(), often);
+    let feeds: Vec<_> = feeds.into_iter().map(|feed| (watch.reader(&feed.interest.upstream), feed)).collect();
+    let (ports, caller) = (turn.ports.clone(), client.caller.clone());
+    let shared = Rc::new(Shared { naming: turn.naming.clone(), client, events: RefCell::new(events), subscriptions });
     Ok(Out::stream(Streaming::new(turn.keep_alive, |out| async move {
-        join_all(feeds.into_iter().map(|feed| shared.clone().follow(feed, subscriptions.clone(), out.clone()))).await;
+        let follow = |(news, feed)| shared.clone().follow(feed, news, out.clone());
+        let following = join_all(feeds.into_iter().map(follow)).boxed_local();
+        if let Either::Right((_, following)) = select(following, watch.run().boxed_local()).await {
+            // The session has ended. While the stream was there, its upstreams' sessions may have been renewed.
+            drop(following);
+            let _ = within(&ports, NOTIFY_DEADLINE, ports.upstreams().close(&caller)).await;
+        }
     })))
 }
 
 /// What the feeds of one stream share.
-struct Shared {
+struct Shared<P: Ports> {
     naming: Rc<crate::view::Naming>,
     client: Client,
     /// The last event of each upstream.
     events: RefCell<BTreeMap<String, String>>,
+    subscriptions: Rc<RefCell<Subscriptions<P>>>,
 }
 
-impl Shared {
+impl<P: Ports> Shared<P> {
     /// Pass on what one upstream says.
-    async fn follow<P: Ports>(self: Rc<Self>, mut feed: Feed<P>, mut subscriptions: Subscriptions<P>, mut out: Outbox) {
+    async fn follow(self: Rc<Self>, mut feed: Feed<P>, mut news: UnboundedReceiver<Changed>, mut out: Outbox) {
         let upstream = feed.interest.upstream.clone();
         let translation = Translation {
             era: Era::Legacy,
@@ -136,16 +166,20 @@ impl Shared {
         loop {
             // Resources of upstreams of the modern era are subscribed to by listening, so another subscription means to
             // listen again.
-            let event = match select(pin!(feed.next()), pin!(subscriptions.changed(&upstream))).await {
+            let event = match select(pin!(feed.next()), news.next()).await {
                 Either::Left((event, _)) => Ok(event),
-                Either::Right((new, _)) => Err(new),
+                Either::Right((changed, _)) => Err(changed),
             };
             match event {
-                Err(new) => {
-                    feed.interest.notifications = subscriptions.interest(&upstream);
+                Err(None) => return,
+                Err(Some(changed)) => {
+                    feed.interest.notifications = self.subscriptions.borrow().interest(&upstream);
+                    if !changed.listen {
+                        continue;
+                    }
                     feed.open().await;
                     // They may have changed before anybody listened.
-                    for uri in new {
+                    for uri in changed.new {
                         if let Ok(Step::Pass(text)) = translation.event(updated(&uri)) {
                             out.message(&text, None).await;
                         }
@@ -177,7 +211,7 @@ impl Shared {
     fn position(&self, upstream: &str, event: Option<String>) -> Option<String> {
         let mut events = self.events.borrow_mut();
         events.insert(upstream.into(), event?);
-        Position::Listen(events.clone()).encode()
+        Position::Listen(events.clone()).encode(self.client.event_key.as_deref()?)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::errors::{self, Refusal};
 use crate::keys::UserKeys;
 use crate::modern::{mismatch, repeated};
 use crate::request::{Ports, RpcRequest};
+use crate::sweep::{self, Noted};
 use crate::upstreams::Caller;
 use crate::view::Kind;
 use shared_mcp::mirror::{ANNOTATION, Mirror, mirrors};
@@ -27,27 +28,39 @@ pub(crate) fn note<'a>(
     upstream: &str,
     definitions: impl Iterator<Item = &'a str>,
 ) -> Result<(), Refusal> {
-    let mut told = BTreeMap::new();
-    let mut annotated = false;
-    for text in definitions {
-        annotated |= text.contains(ANNOTATION);
-        let Ok(tool) = Object::parse(text) else { continue };
-        let found = tool.get("inputSchema").and_then(|schema| mirrors(schema).ok()).unwrap_or_default();
-        told.extend(tool.string("name").map(|name| (name, found)));
-    }
+    let definitions: Vec<&str> = definitions.collect();
     // Most upstreams have no such thing, and then there is no record to read or write.
-    if !annotated {
+    if !definitions.iter().any(|text| text.contains(ANNOTATION)) {
         return Ok(());
     }
     let before = known(ports, caller, upstream)?.unwrap_or_default();
     let mut after = before.clone();
-    after.extend(told);
+    after.extend(told(definitions.into_iter()));
     after.retain(|_, mirrors| !mirrors.is_empty());
     if after == before || after.len() > MAX_TOOLS {
         return Ok(());
     }
-    let record = serde_json::to_vec(&after).unwrap_or_default();
-    ports.store().set(&key(caller, upstream)?, &record).map_err(|error| errors::store(&error))
+    keep(ports, caller, upstream, &after)
+}
+
+/// What definitions say, those included that say nothing.
+fn told<'a>(definitions: impl Iterator<Item = &'a str>) -> Known {
+    let mut told = Known::new();
+    for text in definitions {
+        let Ok(tool) = Object::parse(text) else { continue };
+        let found = tool.get("inputSchema").and_then(|schema| mirrors(schema).ok()).unwrap_or_default();
+        told.extend(tool.string("name").map(|name| (name, found)));
+    }
+    told
+}
+
+fn keep(ports: &impl Ports, caller: &Caller, upstream: &str, known: &Known) -> Result<(), Refusal> {
+    let record = serde_json::to_vec(known).unwrap_or_default();
+    let (key, failed) = (key(caller, upstream)?, |error| errors::store(&error));
+    if ports.store().get(&key).map_err(failed)?.is_none() {
+        sweep::note(ports, &caller.user_hash, Noted::Mirrored(upstream)).map_err(failed)?;
+    }
+    ports.store().set(&key, &record).map_err(failed)
 }
 
 /// Keep what the response to `tools/list` of an upstream says.
@@ -80,12 +93,16 @@ pub(crate) async fn check<P: Ports>(
     let mut known = known(turn.ports, caller, upstream)?;
     let has_any = turn.request.headers.iter().any(|(name, _)| name.starts_with(header::PARAM_PREFIX));
     if known.is_none() && has_any {
-        // The client has its knowledge from somewhere; so the gateway looks, too.
-        let outward = params.string("name").unwrap_or_default();
-        if let Some((_, definition)) = catalogue::find(turn, Kind::Tool, upstream, &outward).await? {
-            note(turn.ports, caller, upstream, [definition.as_str()].into_iter())?;
-            known = self::known(turn.ports, caller, upstream)?;
+        // The client has its knowledge from somewhere; so the gateway looks, too. Once: that there is nothing is kept.
+        let found = catalogue::all(turn.ports, turn.client()?, upstream, Kind::Tool.list()).await;
+        let found = found.map_err(|error| errors::upstream(upstream, &error))?;
+        let mut looked = told(found.iter().map(|(_, text)| text.as_str()));
+        looked.retain(|_, mirrors| !mirrors.is_empty());
+        // What cannot be kept is looked up again.
+        if looked.len() <= MAX_TOOLS {
+            let _ = keep(turn.ports, caller, upstream, &looked);
         }
+        known = Some(looked);
     }
     let Some(mirrors) = known.as_ref().and_then(|known| known.get(&name)) else {
         return Ok(());

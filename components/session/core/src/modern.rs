@@ -5,6 +5,7 @@ use crate::answer::{Out, column};
 use crate::calls::{self, Turn};
 use crate::describe::GATEWAY_INFO;
 use crate::errors::{self, Refusal, invalid_params, unsupported_version};
+use crate::keys::hex;
 use crate::request::{Client, Context, HttpRequest, Ports, RpcRequest};
 use crate::upstreams::{Call, Caller, HangUp, Upstreams};
 use sha2::{Digest, Sha256};
@@ -31,7 +32,7 @@ pub(crate) async fn serve<P: Ports>(
     turn.facts.revision = Some(Revision::NEWEST.as_str());
     match message {
         Message::Request { id, method, object, .. } => {
-            let rpc = RpcRequest { id, method, object };
+            let rpc = RpcRequest { id, method, object, stands_for_another: false };
             let client = check(request, context, &rpc)?;
             if GONE.contains(&rpc.method.as_str()) {
                 return Err(Refusal { status: 404, ..errors::no_method(&rpc.method) });
@@ -45,7 +46,8 @@ pub(crate) async fn serve<P: Ports>(
         Message::Notification { method, object, .. } => {
             check_method(request, &method)?;
             // Without a session there is nothing that a notification could refer to but what the single upstream knows.
-            if let Some(only) = turn.naming.only() {
+            // As with requests: what the gateway does not know it cannot check.
+            if let Some(only) = turn.naming.only().filter(|only| !turn.naming.restricts(only)) {
                 let call = Call { upstream: only.into(), message: object.to_string() };
                 let caller = caller(context, Object::new());
                 let _ = turn
@@ -98,7 +100,13 @@ fn check(request: &HttpRequest, context: &Context, rpc: &RpcRequest<'_>) -> Resu
     if meta.get(meta::CLIENT_INFO).is_some() && meta.object(meta::CLIENT_INFO).is_none() {
         return Err(missing(meta::CLIENT_INFO));
     }
-    Ok(Client { revision, client_id: context.client_id.clone(), log_level: None, caller: caller(context, meta) })
+    Ok(Client {
+        revision,
+        client_id: context.client_id.clone(),
+        log_level: None,
+        event_key: None,
+        caller: caller(context, meta),
+    })
 }
 
 fn check_method(request: &HttpRequest, method: &str) -> Result<(), Refusal> {
@@ -136,18 +144,22 @@ pub(crate) fn mismatch(message: String) -> Refusal {
 
 /// How a client without a session is named towards upstreams: all requests of a user through one OAuth client that declare
 /// the same capabilities are one conversation with those upstreams that want sessions. An upstream learns at the start of a
-/// session what it may ask of the client, so clients that declare something else need another one.
+/// session what it may ask of the client, so clients that declare something else need another one. The first part of the name
+/// is the client's: of the conversations of one client the connector keeps the newest few, so that a client that declares
+/// something else with each request does not fill the store and the upstreams.
 fn caller(context: &Context, meta: Object<'_>) -> Caller {
     let capabilities = meta.get(meta::CLIENT_CAPABILITIES).unwrap_or("{}");
     // Sorted, and without meaningless space.
     let declared: serde_json::Value = serde_json::from_str(capabilities).unwrap_or_default();
+    let part = |digest: &[u8], bytes: usize| hex(digest.get(..bytes).unwrap_or_default());
+    let client = Sha256::digest(&context.client_id);
     let mut digest = Sha256::new();
-    digest.update(Sha256::digest(&context.client_id));
+    digest.update(client);
     digest.update(declared.to_string());
-    let conversation: String = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let (client, conversation) = (part(&client, 12), part(&digest.finalize(), 16));
     Caller {
         user_hash: context.user_hash.clone(),
-        conversation: format!("client-{conversation}"),
+        conversation: format!("client-{client}-{conversation}"),
         request_id: context.request_id.clone(),
         revision: Revision::NEWEST,
         client_info: meta.get(meta::CLIENT_INFO).unwrap_or(GATEWAY_INFO).into(),
@@ -174,7 +186,8 @@ mod tests {
         let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect();
         let request = HttpRequest { headers, ..HttpRequest::default() };
         let Ok(Message::Request { id, method, object, .. }) = Message::parse(body) else { panic!("{body}") };
-        check(&request, &Context::default(), &RpcRequest { id, method, object }).map_err(|r| (r.status, r.error.code))
+        check(&request, &Context::default(), &RpcRequest { id, method, object, stands_for_another: false })
+            .map_err(|r| (r.status, r.error.code))
     }
 
     fn refused(headers: &[(&str, &str)], body: &str, code: i64) {
@@ -263,5 +276,8 @@ mod tests {
         assert_ne!(of("a", "{}"), of("a", r#"{"roots":{}}"#));
         assert_eq!(of("a", r#"{"roots":{},"sampling":{}}"#), of("a", r#"{ "sampling":{}, "roots":{} }"#));
         assert!(of("https://client.example/metadata.json", "{}").len() <= 64);
+        let family = |conversation: String| conversation.rsplit_once('-').unwrap().0.to_owned();
+        assert_eq!(family(of("a", "{}")), family(of("a", r#"{"experimental":{"x":{}}}"#)));
+        assert_ne!(family(of("a", "{}")), family(of("b", "{}")));
     }
 }

@@ -9,6 +9,7 @@
 //! | anything | a tool with a `.` in its name | the name with `_` instead, and a digest |
 //! | anything | a name of more than 64 characters | its beginning, and a digest |
 
+use crate::keys::hex;
 use crate::view::{Kind, Naming, Part};
 use sha2::{Digest, Sha256};
 use shared_settings::{MAX_TOOL_NAME, is_name_byte};
@@ -110,7 +111,7 @@ fn fit(kind: Kind, name: &str) -> Cow<'_, str> {
     if legal == name && (1..=MAX_TOOL_NAME).contains(&name.len()) {
         return legal;
     }
-    let digest: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&Sha256::digest(name));
     let room = MAX_TOOL_NAME.saturating_sub(DIGEST_DIGITS + 1);
     let head = legal.get(..legal.floor_char_boundary(room)).unwrap_or_default();
     let digest = digest.get(..DIGEST_DIGITS).unwrap_or_default();

@@ -24,6 +24,7 @@ pub(crate) use step::{ask, resume, state};
 use crate::keys::UserKeys;
 use crate::relay::Relay;
 use crate::request::Ports;
+use crate::sweep::{self, Noted};
 use crate::upstreams::Upstreams;
 use crate::wait::random_name;
 use futures::FutureExt;
@@ -38,9 +39,12 @@ pub(crate) const PARKED_SECONDS: u64 = 600;
 const BEAT_SECONDS: u64 = 15;
 const LOST_SECONDS: u64 = 60;
 
-/// Most messages that are kept for a client that does not come. More notifications are dropped; requests and the response
-/// are not.
+/// Most messages that are kept for a client that does not read them. More notifications are dropped; one more request ends
+/// the call; the response is kept.
 const MAX_MESSAGES: u64 = 1000;
+
+/// Most messages that were read when the step was not yet written, and the host died.
+const GAP: u64 = 64;
 
 /// The records of one parked call.
 #[derive(Debug, Clone)]
@@ -78,6 +82,24 @@ impl Records {
         ports.store().set(&self.key(what), ports.clock().now().to_string().as_bytes())
     }
 
+    /// Remove everything of a call whose host has gone, if this is one. Whether there is nothing of it any more.
+    pub fn sweep<P: Ports>(&self, ports: &P) -> Result<bool, StoreError> {
+        let beat = self.seconds(ports, "beat")?;
+        if beat.is_some_and(|beat| ports.clock().now().saturating_sub(beat) < LOST_SECONDS) {
+            return Ok(false);
+        }
+        // Messages are removed as they are read, up to the number that the last step names.
+        let first = step::last(ports, self)?;
+        let (mut end, mut missing) = (first, 0);
+        while missing < GAP {
+            let there = ports.store().get(&self.message(end))?.is_some();
+            missing = if there { 0 } else { missing.saturating_add(1) };
+            end = end.saturating_add(1);
+        }
+        self.clear(ports, first..end);
+        Ok(true)
+    }
+
     /// Remove everything: the messages of these numbers, the steps, and the rest.
     fn clear<P: Ports>(&self, ports: &P, messages: std::ops::Range<u64>) {
         // What stays if the store fails now can be used by nobody: the call has ended.
@@ -103,7 +125,9 @@ pub(crate) fn park<P: Ports>(
     request: &str,
 ) -> Result<Mailbox<P>, StoreError> {
     let ports = &relay.ports;
-    let records = Records::of(&relay.client.caller.user_hash, &random_name(ports.random()))?;
+    let user_hash = &relay.client.caller.user_hash;
+    let records = Records::of(user_hash, &random_name(ports.random()))?;
+    sweep::note(ports, user_hash, Noted::Call(&records.name))?;
     ports.store().set(&records.message(0), request.as_bytes())?;
     records.stamp(ports, "beat")?;
     records.stamp(ports, "seen")?;

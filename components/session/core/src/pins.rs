@@ -16,14 +16,13 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use shared_mcp::{Revision, code};
-use shared_ports::Store;
+use shared_ports::{MAX_VALUE, Store};
 use std::collections::BTreeMap;
 
 /// Where an admin looks and accepts.
 pub(crate) const PATH: &str = "/admin/pins";
 
-/// Most tools of one upstream that can be accepted: with their names they stay below the 128 KiB that a value may have on
-/// every host.
+/// Most tools of one upstream that can be accepted: the record is read with each request.
 const MAX_TOOLS: usize = 1000;
 
 /// The hash of a definition: SHA-256 over the JSON text with members in ascending order and no spaces, as base64url. All
@@ -87,6 +86,7 @@ async fn offered(ports: &impl Ports, settings: &Settings, context: &Context) -> 
         revision: Revision::NEWEST,
         client_id: context.client_id.clone(),
         log_level: None,
+        event_key: None,
         caller: caller(context),
     };
     let mut upstreams = Map::new();
@@ -132,11 +132,10 @@ fn accept(ports: &impl Ports, settings: &Settings, upstream: &str, body: &[u8]) 
     };
     let accepted: BTreeMap<String, String> = serde_json::from_slice(body).map_err(|_| wrong())?;
     let is_hash = |hash: &String| BASE64_URL_SAFE_NO_PAD.decode(hash).is_ok_and(|bytes| bytes.len() == 32);
-    let size: usize = accepted.iter().map(|(name, hash)| name.len() + hash.len()).sum();
-    if accepted.len() > MAX_TOOLS || size > 110 * 1024 || !accepted.values().all(is_hash) {
+    let text = serde_json::to_vec(&accepted).map_err(|_| wrong())?;
+    if accepted.len() > MAX_TOOLS || text.len() > MAX_VALUE || !accepted.values().all(is_hash) {
         return Err(wrong());
     }
-    let text = serde_json::to_vec(&accepted).map_err(|_| wrong())?;
     ports.store().set(&key(upstream), &text).map_err(|error| errors::store(&error))?;
     Ok(json!({ "accepted": accepted.len() }))
 }

@@ -1,9 +1,10 @@
 //! Event ids of the legacy era: where a client can take a stream up again (2025-11-25, "Resumability and Redelivery").
 //!
-//! An id says which stream it is of and which event of the upstream's came last, so any instance can go on from it. One
-//! that a client makes up reaches nothing but its own conversation with an upstream, which is kept under the user and the
-//! session.
+//! An id says which stream it is of and which event of the upstream's came last, so any instance can go on from it. The
+//! client could read it and write another, and so say that the response still to come is none of a list, whose hidden parts
+//! are taken out; so ids are marked with a key of the session.
 
+use crate::mark::{is_mark, mark};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 /// upstreams with longer ids cannot be taken up.
 const MAX_LENGTH: usize = 4096;
 
-/// A place in a stream. Travels through the client as base64url of JSON.
+/// A place in a stream. Travels through the client as base64url of JSON, a dot, and the mark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Position {
     /// In the answer to a request.
@@ -38,15 +39,21 @@ pub(crate) enum Position {
 }
 
 impl Position {
-    /// As the client sees it; `None` if it is too long.
-    pub fn encode(&self) -> Option<String> {
+    /// As the client sees it; `None` if it is too long. `key` is the session's.
+    pub fn encode(&self, key: &str) -> Option<String> {
         let text = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).ok()?);
+        let mark = mark(key, &[&text])?;
+        let text = format!("{text}.{mark}");
         (text.len() <= MAX_LENGTH).then_some(text)
     }
 
-    /// The place that a client names; `None` if there is none such over these upstreams.
-    pub fn decode(text: &str, upstreams: &[String]) -> Option<Self> {
+    /// The place that a client names; `None` if it was not given one such with this key, over these upstreams.
+    pub fn decode(key: &str, text: &str, upstreams: &[String]) -> Option<Self> {
         if text.len() > MAX_LENGTH {
+            return None;
+        }
+        let (text, mark) = text.split_once('.')?;
+        if !is_mark(key, &[text], mark) {
             return None;
         }
         let position: Self = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
@@ -95,13 +102,14 @@ mod tests {
             (Position::Listen([("gone".to_owned(), "1".to_owned())].into()), false),
             (Position::Listen(BTreeMap::new()), true),
         ] {
-            let text = position.encode().unwrap();
+            let text = position.encode("key").unwrap();
             assert!(text.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "{text}");
-            assert_eq!(Position::decode(&text, &upstreams()), good.then_some(position));
+            assert_eq!(Position::decode("key", &text, &upstreams()), good.then_some(position));
+            assert_eq!(Position::decode("another", &text, &upstreams()), None, "{text}");
         }
-        assert_eq!(call("a", "1", &"x".repeat(5000)).encode(), None);
+        assert_eq!(call("a", "1", &"x".repeat(5000)).encode("key"), None);
         for bad in ["", "7", "e30", "!", &"A".repeat(9000)] {
-            assert_eq!(Position::decode(bad, &upstreams()), None, "{bad}");
+            assert_eq!(Position::decode("key", bad, &upstreams()), None, "{bad}");
         }
     }
 
@@ -109,12 +117,12 @@ mod tests {
         #[test]
         fn decoding_undoes_encoding(event in "[^\\p{C}]{1,40}", id in any::<i64>()) {
             let position = call("b", &id.to_string(), &event);
-            prop_assert_eq!(Position::decode(&position.encode().unwrap(), &upstreams()), Some(position));
+            prop_assert_eq!(Position::decode("key", &position.encode("key").unwrap(), &upstreams()), Some(position));
         }
 
         #[test]
         fn decoding_never_panics(text in any::<String>()) {
-            let _ = Position::decode(&text, &upstreams());
+            let _ = Position::decode("key", &text, &upstreams());
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::position::Position;
 use crate::reply::{Step, Translation, decline};
 use crate::request::{Client, Ports};
 use crate::stream::Outbox;
+use crate::subscriptions;
 use crate::upstreams::{Call, Event, HangUp, MessageStream, Reply, UpstreamError, Upstreams};
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, select};
@@ -114,7 +115,6 @@ impl<P: Ports> Relay<P> {
         };
         loop {
             let (data, event_id) = match stream.next().await {
-                Some(Event::Message { event_id, .. }) if event_id.is_some() && event_id == self.after => continue,
                 Some(Event::Message { data, event_id }) => (text(data)?, event_id),
                 Some(Event::Reached { event_id, retry }) => {
                     self.reached(event_id, retry, out).await;
@@ -125,6 +125,7 @@ impl<P: Ports> Relay<P> {
             };
             match self.step(data)? {
                 Step::Response(text) => return Ok(End::Response(text, event_id)),
+                Step::Pass(_) if event_id.is_some() && event_id == self.after => {}
                 Step::Pass(text) => out.message(&text, self.event_id(event_id).as_deref()).await,
                 Step::Drop => {}
                 Step::Ask(request) if ask::may_ask(&self.translation.method, &self.client, &request) => {
@@ -185,6 +186,9 @@ impl<P: Ports> Relay<P> {
             // Without it, headers of calls are only checked by the upstream.
             let _ = mirrored::note_response(&self.ports, &self.client.caller, upstream, &text);
         }
+        if *era == Era::Legacy {
+            subscriptions::note_response(&self.ports, &self.client.caller, upstream, &self.message, &text);
+        }
         let text = match self.translation.response(text) {
             Ok(finished) => finished.text,
             Err(why) => self.failure(&invalid(why)),
@@ -209,7 +213,7 @@ impl<P: Ports> Relay<P> {
         };
         let position =
             Position::Call { upstream: upstream.clone(), method: method.clone(), id: id.clone(), event: event? };
-        position.encode()
+        position.encode(self.client.event_key.as_deref()?)
     }
 
     fn ask_by_result(&self, requests: &[String], mailbox: Mailbox<P>) -> String {

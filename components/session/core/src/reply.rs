@@ -63,12 +63,22 @@ impl Translation {
             Message::Request { id, object, .. } if self.era == Era::Legacy => Step::Pass(self.request(&id, object)),
             // The modern era has no requests to clients (streamable-http, "Receiving Messages").
             Message::Request { .. } => Step::Ask(text),
+            Message::Notification { method, object, .. } if self.hides(&method, &object) => Step::Drop,
             Message::Notification { method, object, .. } => {
                 let changed = self.notification(&method, object);
                 Step::Pass(changed.unwrap_or(text))
             }
             _ => return Err("not a JSON-RPC message"),
         })
+    }
+
+    /// Whether it is about a resource that the client may not see.
+    fn hides(&self, method: &str, object: &Object<'_>) -> bool {
+        method == "notifications/resources/updated"
+            && object
+                .object("params")
+                .and_then(|params| params.string("uri"))
+                .is_some_and(|uri| !self.naming.shows_resource(&self.upstream, &uri))
     }
 
     /// An error response made here.
@@ -116,7 +126,8 @@ impl Translation {
     fn request(&self, id: &str, mut object: Object<'_>) -> String {
         object.set("id", tags::tag(&self.upstream, id));
         let mut params = object.object("params").unwrap_or_default();
-        if tasks::outward(&self.naming, &self.upstream, &mut params) {
+        // The ids of tasks in it are the client's own, but for the one that the request belongs to.
+        if tasks::related_outward(&self.naming, &self.upstream, &mut params) {
             let params = params.to_string();
             object.set("params", params);
         }

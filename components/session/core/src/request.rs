@@ -68,6 +68,8 @@ pub(crate) struct Client {
     pub client_id: String,
     /// The level of log messages that it has set for its session.
     pub log_level: Option<String>,
+    /// What the event ids of its session are marked with; those without a session get no ids.
+    pub event_key: Option<String>,
     pub caller: Caller,
 }
 
@@ -79,6 +81,8 @@ pub(crate) struct RpcRequest<'a> {
     pub method: String,
     /// The whole message.
     pub object: Object<'a>,
+    /// Whether the gateway has made it of the client's request for something else. The client's headers are about that one.
+    pub stands_for_another: bool,
 }
 
 impl RpcRequest<'_> {

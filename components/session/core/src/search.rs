@@ -99,7 +99,7 @@ pub(crate) async fn call<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> Re
                 Object::parse(&message).map_err(|_| errors::misconfigured("a message that was not written well"))?;
             turn.facts.name = Some(crate::answer::column(&name));
             let (id, method) = (rpc.id.clone(), rpc.method.clone());
-            calls::named(turn, RpcRequest { id, method, object }, Kind::Tool).await
+            calls::named(turn, RpcRequest { id, method, object, stands_for_another: true }, Kind::Tool).await
         }
         _ => calls::named(turn, rpc, Kind::Tool).await,
     }

@@ -3,11 +3,13 @@
 use crate::errors::{self, Refusal};
 use crate::keys::{SessionId, UserKeys};
 use crate::request::{Client, Context, Ports};
+use crate::subscriptions::Subscriptions;
+use crate::sweep::{self, Noted};
 use crate::upstreams::Caller;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared_mcp::Revision;
-use shared_ports::{Clock, Store};
+use shared_ports::{Clock, Store, StoreError};
 
 /// A session that was not used for so long is over.
 const IDLE_SECONDS: u64 = 24 * 3600;
@@ -31,10 +33,19 @@ pub(crate) struct Record {
     /// The level that the client has set for log messages, where an upstream of the modern era has to be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_level: Option<String>,
+    /// What event ids are marked with: see `position`. Random, and never told to anybody.
+    pub event_key: String,
     /// When it was started: seconds since the Unix epoch.
     pub created: u64,
     /// When it was used last, give or take ten minutes: seconds since the Unix epoch.
     pub last_seen: u64,
+}
+
+impl Record {
+    /// Seconds since it was used.
+    fn idle(&self, now: u64) -> u64 {
+        now.saturating_sub(self.last_seen)
+    }
 }
 
 /// A session that is there and belongs to the one who names it.
@@ -58,10 +69,13 @@ impl Session {
             client_info: raw(&client.caller.client_info)?,
             client_capabilities: raw(&client.caller.client_capabilities)?,
             log_level: None,
+            event_key: client.event_key.clone().unwrap_or_default(),
             created: now,
             last_seen: now,
         };
-        write(ports, &keys(context)?.session(id), &record)
+        let key = keys(context)?.session(id);
+        sweep::note(ports, &context.user_hash, Noted::Session(id.as_str())).map_err(|error| errors::store(&error))?;
+        write(ports, &key, &record)
     }
 
     /// The session that the client names. Whatever is wrong with it, the client learns only that there is none.
@@ -80,9 +94,11 @@ impl Session {
             return Err(errors::no_session("session of a revision that is not spoken any more"));
         };
         let now = ports.clock().now();
-        let idle = now.saturating_sub(record.last_seen);
+        let idle = record.idle(now);
         if idle >= IDLE_SECONDS {
-            ports.store().delete(&key).map_err(|error| errors::store(&error))?;
+            let mut over = Vec::new();
+            expire(ports, &context.user_hash, &id, &mut over).map_err(|error| errors::store(&error))?;
+            sweep::close(ports, over);
             return Err(errors::no_session("session expired"));
         }
         if idle >= TOUCH_SECONDS {
@@ -90,14 +106,51 @@ impl Session {
             write(ports, &key, &record)?;
         }
         let log_level = record.log_level.take();
-        let caller = caller(context, &id, revision, record.client_info.get(), record.client_capabilities.get());
-        Ok(Self { client: Client { revision, client_id: context.client_id.clone(), log_level, caller }, key })
+        // An empty key is none: everybody could mark with it.
+        let event_key = Some(std::mem::take(&mut record.event_key)).filter(|key| !key.is_empty());
+        let (info, capabilities) = (record.client_info.get(), record.client_capabilities.get());
+        let caller = caller(context, &id, revision, info, capabilities);
+        Ok(Self {
+            client: Client { revision, client_id: context.client_id.clone(), log_level, event_key, caller },
+            key,
+        })
     }
 
-    /// End it.
+    /// Remove all that is kept of it. Its conversations with upstreams are for the caller to close.
     pub fn delete(&self, ports: &impl Ports) -> Result<(), Refusal> {
-        ports.store().delete(&self.key).map_err(|error| errors::store(&error))
+        remove(ports, &self.key, &self.client.caller).map_err(|error| errors::store(&error))
     }
+}
+
+/// End a session that was not used for too long: all that is kept of it is removed, and who it was is added to `over`, to be
+/// [closed](sweep::close). Whether there is nothing of it any more.
+pub(crate) fn expire<P: Ports>(
+    ports: &P,
+    user_hash: &str,
+    id: &SessionId,
+    over: &mut Vec<Caller>,
+) -> Result<bool, StoreError> {
+    let Some(keys) = UserKeys::new(user_hash) else { return Ok(true) };
+    let key = keys.session(id);
+    let record = ports.store().get(&key)?;
+    let record = record.map(|stored| serde_json::from_slice::<Record>(&stored));
+    if let Some(Ok(record)) = &record
+        && record.idle(ports.clock().now()) < IDLE_SECONDS
+    {
+        return Ok(false);
+    }
+    let context = Context { user_hash: user_hash.into(), ..Context::default() };
+    // What upstreams are told does not depend on what the client was.
+    let caller = caller(&context, id, Revision::NEWEST_LEGACY, "{}", "{}");
+    // Also where there is no record: whoever removed it may not have come further.
+    remove(ports, &key, &caller)?;
+    over.extend(record.is_some().then_some(caller));
+    Ok(true)
+}
+
+fn remove(ports: &impl Ports, key: &str, caller: &Caller) -> Result<(), StoreError> {
+    ports.store().delete(key)?;
+    Subscriptions::of(ports, caller)?.clear()
 }
 
 /// Keep the level of log messages. Two requests that write the record at the same time are rare, and then one of them
@@ -111,6 +164,13 @@ pub(crate) fn set_level(ports: &impl Ports, client: &Client, level: &str) -> Res
     let mut record = record.ok_or_else(|| errors::no_session("session ended meanwhile"))?;
     record.log_level = Some(level.into());
     write(ports, &key, &record)
+}
+
+/// Whether the session of this caller is over. A store that does not answer says nothing about it.
+pub(crate) fn ended(ports: &impl Ports, caller: &Caller) -> bool {
+    let id = SessionId::parse(&caller.conversation);
+    let key = UserKeys::new(&caller.user_hash).zip(id).map(|(keys, id)| keys.session(&id));
+    key.is_some_and(|key| matches!(ports.store().get(&key), Ok(None)))
 }
 
 /// How a client with a session is named towards upstreams.

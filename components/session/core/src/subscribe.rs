@@ -13,16 +13,21 @@ use crate::listen::acknowledges;
 use crate::reply::{Step, Translation};
 use crate::request::{Ports, RpcRequest};
 use crate::stream::{Outbox, Streaming};
+use crate::tasks;
 use crate::upstreams::{Call, Caller, Event, HangUp, Interest, MessageStream, Reply, Upstreams};
 use crate::uris::UriTarget;
 use crate::view::Naming;
 use futures::FutureExt;
 use futures::future::join_all;
 use shared_mcp::{Era, Message, Object, meta, result_response};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Most resources of one subscription: a legacy upstream gets a request for each.
 const MAX_RESOURCES: usize = 256;
+
+/// How many of them are on their way at the same time.
+const TOGETHER: usize = 8;
 
 /// One upstream that is listened to, and what it has agreed to say.
 struct Part<P: Ports> {
@@ -45,6 +50,8 @@ pub(crate) async fn listen<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> 
         client_capabilities: "{}".into(),
         ..client.caller.clone()
     };
+    // From here on there may be a conversation, also if the client goes before it is answered.
+    let ending = Ending { ports: turn.ports.clone(), caller: caller.clone() };
     let naming = turn.naming.clone();
     let parts = naming.upstreams.iter().map(|upstream| {
         let filter = for_upstream(&naming, upstream, &wanted);
@@ -55,9 +62,14 @@ pub(crate) async fn listen<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> 
     for part in &parts {
         agreed.join(&part.agreed, |uri| naming.uri_outward(&part.feed.interest.upstream, uri).into_owned());
     }
+    let tasks = parts.iter().flat_map(|part| tasks::agreed(&naming, &part.feed.interest.upstream, &part.agreed.other));
+    let tasks: Vec<String> = tasks.collect();
+    agreed.other.retain(|(name, _)| name != tasks::IDS);
+    if !tasks.is_empty() {
+        agreed.other.push((tasks::IDS.into(), serde_json::Value::from(tasks).to_string()));
+    }
     // In the client's own words and order.
     agreed.resources = wanted.resources.into_iter().filter(|uri| agreed.resources.contains(uri)).collect();
-    let ending = Ending { ports: turn.ports.clone(), caller };
     let id = rpc.id.clone();
     Ok(Out::stream(Streaming::new(turn.keep_alive, |mut out| async move {
         out.message(&acknowledgement(&id, &agreed), None).await;
@@ -82,7 +94,12 @@ fn for_upstream(naming: &Naming, upstream: &str, wanted: &Filter) -> Filter {
     });
     let resources = own.filter(|uri| naming.shows_resource(upstream, uri)).collect();
     // What nobody knows yet can only be meant for a single upstream.
-    let other = if naming.only().is_some() { wanted.other.clone() } else { Vec::new() };
+    let only = naming.only().is_some();
+    let other = wanted.other.iter().filter_map(|(name, value)| match name.as_str() {
+        tasks::IDS => Some((name.clone(), tasks::wanted(naming, upstream, value)?)),
+        _ => only.then(|| (name.clone(), value.clone())),
+    });
+    let other = other.collect();
     Filter { resources, other, ..wanted.clone() }
 }
 
@@ -118,22 +135,36 @@ async fn open_legacy<P: Ports>(ports: &P, caller: &Caller, part: &mut Part<P>) -
     if matches!(part.feed.opened, Some(Ok(None))) {
         return false;
     }
-    let mut subscribed = Vec::new();
-    for (number, uri) in part.agreed.resources.iter().enumerate() {
-        let mut params = Object::new();
-        params.set_string("uri", uri);
-        let mut request = Object::new();
-        request.set_string("jsonrpc", "2.0");
-        request.set_string("id", &format!("mcp-edge:{}:{number}", caller.request_id));
-        request.set_string("method", "resources/subscribe");
-        request.set("params", params.to_string());
-        let call = Call { upstream: upstream.clone(), message: request.to_string() };
-        if within(ports, STATUS_DEADLINE, succeeds(ports, call, caller)).await == Some(true) {
-            subscribed.push(uri.clone());
+    let subscribed = RefCell::new(Vec::new());
+    let subscribing = async {
+        for (chunk, uris) in part.agreed.resources.chunks(TOGETHER).enumerate() {
+            join_all(uris.iter().enumerate().map(|(number, uri)| {
+                let call = Call { upstream: upstream.clone(), message: subscribe(caller, chunk, number, uri) };
+                let subscribed = &subscribed;
+                async move {
+                    if succeeds(ports, call, caller).await {
+                        subscribed.borrow_mut().push(uri.clone());
+                    }
+                }
+            }))
+            .await;
         }
-    }
-    part.agreed.resources = subscribed;
+    };
+    within(ports, STATUS_DEADLINE, subscribing).await;
+    part.agreed.resources = subscribed.into_inner();
     !part.agreed.is_empty()
+}
+
+/// The request that subscribes to a resource.
+fn subscribe(caller: &Caller, chunk: usize, number: usize, uri: &str) -> String {
+    let mut params = Object::new();
+    params.set_string("uri", uri);
+    let mut request = Object::new();
+    request.set_string("jsonrpc", "2.0");
+    request.set_string("id", &format!("mcp-edge:{}:{chunk}.{number}", caller.request_id));
+    request.set_string("method", "resources/subscribe");
+    request.set("params", params.to_string());
+    request.to_string()
 }
 
 /// Whether a request is answered with a result.
@@ -163,24 +194,28 @@ async fn open_modern<P: Ports>(ports: &P, part: &mut Part<P>) -> bool {
         if matches!(part.feed.open().await, Ok(None)) {
             return None;
         }
-        match part.feed.next().await {
-            Some(Event::Message { data, .. }) => Some(String::from_utf8(data).unwrap_or_default()),
-            _ => Some(String::new()),
-        }
+        Some(part.feed.next().await)
     };
     match within(ports, STATUS_DEADLINE, acknowledged).await {
         Some(None) => return false,
-        Some(Some(text)) if acknowledges(&text) => {
-            let object = Object::parse(&text).unwrap_or_default();
-            let params = object.object("params").unwrap_or_default();
-            if let Some(filter) = params.object("notifications").and_then(|agreed| Filter::parse(&agreed)) {
-                part.agreed = filter;
-            }
-        }
-        // It says nothing in time, or something else first: what it promised stands.
-        _ => {}
+        Some(Some(Some(event))) => match filter_of(&event) {
+            Some(agreed) => part.agreed = agreed.within(&part.agreed),
+            // It says something else first: what it promised stands.
+            None => part.feed.pending.push_front(event),
+        },
+        // It says nothing in time; the same.
+        Some(Some(None)) | None => {}
     }
     !part.agreed.is_empty()
+}
+
+/// What an upstream agrees to; `None` if the event is another one.
+fn filter_of(event: &Event) -> Option<Filter> {
+    let Event::Message { data, .. } = event else { return None };
+    let text = std::str::from_utf8(data).ok().filter(|text| acknowledges(text))?;
+    let object = Object::parse(text).ok()?;
+    let params = object.object("params").unwrap_or_default();
+    Filter::parse(&params.object("notifications")?)
 }
 
 /// Pass on what one upstream says, as far as it was asked for.

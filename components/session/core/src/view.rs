@@ -32,6 +32,8 @@ pub(crate) struct Naming {
     pub pins: BTreeMap<String, BTreeMap<String, String>>,
     /// Whether tools are searched for instead of listed.
     pub tool_search: bool,
+    /// Keyed hash of the user.
+    pub user_hash: String,
     steps: Option<Steps>,
 }
 
@@ -72,7 +74,8 @@ impl Naming {
         let seen = |part: &&Part| !part.scopes.is_empty();
         let upstreams = parts.iter().filter(seen).map(|part| part.name.clone()).collect();
         let tool_search = settings.tool_search || context.tool_search;
-        let naming = Self { upstreams, parts, fronts, pins: BTreeMap::new(), tool_search, steps };
+        let user_hash = context.user_hash.clone();
+        let naming = Self { upstreams, parts, fronts, pins: BTreeMap::new(), tool_search, user_hash, steps };
         naming.check_choice(settings, context)?;
         Ok(naming)
     }

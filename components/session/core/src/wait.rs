@@ -1,5 +1,6 @@
 //! Waiting for something to be in the store. There is nothing that tells, so it is looked for, ever more seldom.
 
+use crate::keys::hex;
 use crate::request::Ports;
 use shared_ports::{Clock, Random};
 use std::time::Duration;
@@ -35,5 +36,5 @@ impl<'a, P: Ports> Pace<'a, P> {
 
 /// A name that nobody can guess: 128 random bits as 32 lower-case hex digits.
 pub(crate) fn random_name(random: &impl Random) -> String {
-    random.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&random.bytes::<16>())
 }

@@ -54,7 +54,7 @@ fn polite(message: &Value) -> Option<Value> {
 
 /// What is left in the store besides the session itself.
 fn leftovers(world: &World) -> Vec<String> {
-    world.store.entries.borrow().keys().filter(|key| key.matches(':').count() > 3).cloned().collect()
+    world.kept().into_iter().filter(|key| key.matches(':').count() > 3).collect()
 }
 
 #[test]
@@ -140,6 +140,25 @@ fn a_client_that_does_not_answer_gets_an_error_and_nothing_stays() {
     assert!(last["error"]["message"].as_str().unwrap().contains("600 s"), "{last}");
     assert!(world.clock.elapsed.get().as_secs() >= 600);
     assert_eq!(leftovers(&world), Vec::<String>::new());
+}
+
+#[test]
+fn an_answer_that_cannot_be_kept_is_refused_and_ends_the_call() {
+    for (bytes, largest, status) in [(1024 * 1024, usize::MAX, 413), (5000, 2000, 503)] {
+        let world = asks(json!({ "a": { "method": "elicitation/create" } }), None).answering(move |message| {
+            message.get("method")?;
+            let large = "x".repeat(bytes);
+            Some(json!({ "jsonrpc": "2.0", "id": message.get("id")?, "result": { "content": large } }))
+        });
+        let session = session(&world, CAPABILITIES);
+        world.store.largest.set(Some(largest));
+        world.answered.set(status);
+        let events = world.say(&session, &call()).events();
+        let last: Value = serde_json::from_str(events.last().unwrap()).unwrap();
+        assert!(last["error"]["message"].as_str().unwrap().contains("could not be kept"), "{last}");
+        assert!(world.clock.elapsed.get().as_secs() < 10);
+        assert_eq!(leftovers(&world), Vec::<String>::new());
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod support;
 
 use serde_json::{Value, json};
 use session_core::HangUp;
+use shared_ports::Clock;
 use std::cell::RefCell;
 use std::rc::Rc;
 use support::{ALICE, BOB, Line, Says, Seen, World};
@@ -164,6 +165,120 @@ fn a_client_that_hangs_up_while_it_waits_cancels_the_call() {
     world.idle(10);
     assert_eq!(world.abandoned(), [HangUp::Cancel]);
     assert_eq!(parked(&world), Vec::<String>::new());
+}
+
+#[test]
+fn a_response_that_the_store_does_not_take_is_an_error_and_not_silence() {
+    for (largest, code) in [(2000, -32603), (100, -32602)] {
+        let (world, line) = world();
+        line.say(ask(7, "elicitation/create"));
+        let state = last(&call(&world, ""))["result"]["requestState"].take();
+        world.store.largest.set(Some(largest));
+        let large = "x".repeat(5000);
+        line.say(json!({ "jsonrpc": "2.0", "id": 1, "result": { "content": [], "large": large } }).to_string());
+        world.idle(5);
+        let error = last(&call(&world, &with(&state, json!({ "0-0": {} }))))["error"].take();
+        assert_eq!(error["code"], code, "{error}");
+        assert!(world.clock.elapsed.get().as_secs() < 60);
+        world.idle(10);
+        assert_eq!(parked(&world), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_question_that_the_store_does_not_take_ends_the_call() {
+    let (world, line) = world();
+    let question = ask(7, "elicitation/create").replace("\"?\"", &format!("\"{}\"", "\\\"".repeat(500)));
+    world.store.largest.set(Some(question.len() + 10));
+    line.say(question);
+    let error = last(&call(&world, ""))["error"].take();
+    assert_eq!(error["code"], -32603, "{error}");
+    world.idle(10);
+    assert_eq!(world.abandoned(), [HangUp::Cancel]);
+    assert_eq!(parked(&world), Vec::<String>::new());
+}
+
+const PROGRESS: &str =
+    r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t","progress":1}}"#;
+
+#[test]
+fn an_upstream_that_talks_without_end_is_asked_about_nevertheless() {
+    let (world, line) = world();
+    line.say(ask(7, "elicitation/create"));
+    for _ in 0..2000 {
+        line.say(PROGRESS);
+    }
+    let first = call(&world, "");
+    assert_eq!(last(&first)["result"]["resultType"], "input_required");
+    assert!(first.events().len() < 100, "{}", first.events().len());
+}
+
+#[test]
+fn a_client_that_reads_gets_everything_and_one_that_does_not_costs_a_thousand_messages() {
+    let (world, line) = world();
+    line.say(ask(7, "elicitation/create"));
+    let state = last(&call(&world, ""))["result"]["requestState"].take();
+    for _ in 0..1500 {
+        line.say(PROGRESS);
+    }
+    world.idle(60);
+    assert!((1000..1010).contains(&parked(&world).len()), "{}", parked(&world).len());
+    let answer = with(&state, json!({ "0-0": {} }));
+    let say = line.clone();
+    let clock = world.clock.clone();
+    world.spawned.borrow_mut().push(Box::pin(async move {
+        clock.sleep(std::time::Duration::from_secs(30)).await;
+        for _ in 0..500 {
+            say.say(PROGRESS);
+        }
+        say.say(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[],"done":true}}"#);
+    }));
+    let events = call(&world, &answer).events();
+    assert!(
+        (1500..1510).contains(&events.len()),
+        "the first thousand, and what came while it was read: {}",
+        events.len()
+    );
+    world.idle(10);
+    assert_eq!(parked(&world), Vec::<String>::new());
+}
+
+#[test]
+fn an_upstream_that_asks_without_end_is_stopped() {
+    let (world, line) = world();
+    line.say(ask(7, "elicitation/create"));
+    let state = last(&call(&world, ""))["result"]["requestState"].take();
+    for id in 100..1200 {
+        line.say(ask(id, "elicitation/create"));
+    }
+    world.idle(60);
+    assert_eq!(world.abandoned(), [HangUp::Cancel]);
+    assert!(parked(&world).len() < 1010, "{}", parked(&world).len());
+    assert_eq!(last(&call(&world, &with(&state, json!({ "0-0": {} }))))["result"]["resultType"], "input_required");
+    world.idle(700);
+    assert_eq!(parked(&world), Vec::<String>::new());
+}
+
+#[test]
+fn signs_of_life_are_written_now_and_then() {
+    let (world, line) = world();
+    line.say(ask(7, "elicitation/create"));
+    call(&world, "");
+    line.say(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
+    world.idle(5);
+    let beat = || {
+        let entries = world.store.entries.borrow();
+        let beat = entries.iter().find(|(key, _)| key.ends_with(":beat")).map(|(_, beat)| beat.clone()).unwrap();
+        String::from_utf8(beat).unwrap().parse::<u64>().unwrap()
+    };
+    let mut beats = vec![beat()];
+    for _ in 0..120 {
+        world.idle(1);
+        beats.push(beat());
+    }
+    beats.dedup();
+    assert!(beats.len() > 5, "{beats:?}");
+    assert!(beats.windows(2).all(|two| two[1] - two[0] >= 15), "{beats:?}");
 }
 
 #[test]

@@ -59,7 +59,6 @@ fn a_single_upstream_is_asked_for_its_own_uris_and_for_methods_nobody_knows() {
         ("resources/read", r#""uri":"test://x""#),
         ("resources/templates/list", ""),
         ("logging/setLevel", r#""level":"debug""#),
-        ("tasks/get", r#""taskId":"t""#),
         ("completion/complete", r#""ref":{"type":"ref/new"}"#),
         ("x/unheard-of", r#""deep":{"n":123456789012345678901234567890}"#),
     ] {

@@ -74,3 +74,23 @@ fn the_log_line_gets_what_was_sent_cut_to_its_column() {
     assert_eq!(seen.facts.name.map(|name| name.len()), Some(128));
     assert_eq!(seen.facts.error, Some(-32602));
 }
+
+#[test]
+fn a_version_that_nobody_knows_is_refused_whatever_is_asked() {
+    let world = World::new().simple("demo");
+    let session = world.session_of(WHO, "2025-03-26");
+    let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#;
+    let usual = [("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+    let ask = |method: &str, body: &str, version: &str| {
+        let named = [("mcp-session-id", session.as_str()), ("mcp-protocol-version", version)];
+        world.request(WHO, method, &[&usual[..], &named].concat(), body)
+    };
+    for (method, body) in [("GET", ""), ("DELETE", ""), ("POST", batch), ("POST", &rpc("1", "ping", ""))] {
+        for version in ["2099-01-01", "2024-11-05", ""] {
+            let seen = ask(method, body, version);
+            assert_eq!((seen.status, seen.code()), (400, -32022), "{method} {version}");
+        }
+    }
+    assert_eq!(ask("POST", batch, "2025-03-26").status, 200, "the session is still there");
+    assert_eq!(ask("DELETE", "", "2025-03-26").status, 204);
+}

@@ -76,9 +76,9 @@ proptest! {
                 prop_assert_eq!(owner, Some(&who));
             }
         }
-        for key in world.store.entries.borrow().keys() {
+        for key in world.kept() {
             let (id, owner) = sessions.iter().map(|(id, owner, _)| (id, owner)).find(|(id, _)| key.ends_with(*id)).unwrap();
-            prop_assert_eq!(key, &format!("user:{}:session:{id}", owner.0));
+            prop_assert_eq!(&key, &format!("user:{}:session:{id}", owner.0));
         }
     }
 }

@@ -139,7 +139,6 @@ fn what_is_not_listed_cannot_be_used() {
         }
     }
     assert_eq!(ask(&one(json!({})), "x/unheard-of", ""), DONE);
-    assert_eq!(ask(&one(json!({ "tools": { "deny": ["x"] } })), "tasks/get", r#""taskId":"t""#), DONE);
 }
 
 #[test]
@@ -333,4 +332,90 @@ fn bound_arguments_are_not_for_the_client() {
         "who has no tenant gets nothing of what is bound to tenants"
     );
     assert_eq!(ask(&nobody, "tools/call", r#""name":"a_get_a","arguments":{"org":"acme"}"#), UNKNOWN);
+}
+
+#[test]
+fn notifications_that_nobody_knows_reach_unrestricted_upstreams_only() {
+    let notify = |world: &World| {
+        let headers = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "notifications/x")];
+        let body = r#"{"jsonrpc":"2.0","method":"notifications/x","params":{"n":1.0}}"#;
+        assert_eq!(world.post((ALICE, "client"), &headers, body).status, 202);
+        world.sent().len()
+    };
+    let legacy = |world: &World, method: &str| {
+        let session = world.session();
+        let seen = world.say(&session, &format!(r#"{{"jsonrpc":"2.0","method":"notifications/{method}"}}"#));
+        assert_eq!(seen.status, 202);
+        world.sent().len()
+    };
+    for (world, expected) in [(one(json!({})), 1), (one(json!({ "tools": { "deny": ["x"] } })), 0)] {
+        assert_eq!((notify(&world), legacy(&world, "x")), (expected, expected));
+        assert_eq!(legacy(&world, "roots/list_changed"), 1);
+    }
+}
+
+#[test]
+fn nothing_is_said_of_resources_that_are_hidden() {
+    for servers in [
+        json!({ "a": entry(json!({ "resources": { "deny": ["test://secret/*"] } })) }),
+        json!({ "a": entry(json!({ "resources": { "deny": ["test://secret/*"] } })), "b": entry(json!({})) }),
+    ] {
+        let updated = |uri: &str| {
+            json!({ "jsonrpc": "2.0", "method": "notifications/resources/updated", "params": { "uri": uri } })
+                .to_string()
+        };
+        let (secret, open) = (updated("test://secret/1"), updated("test://open/1"));
+        let world = world(json!({ "mcpServers": servers })).listening("a", move |_, _| {
+            let line = support::Line::default();
+            line.say(secret.clone());
+            line.say(open.clone());
+            Ok(Some(line))
+        });
+        let session = world.session();
+        world.patience.set(2);
+        let headers = [("accept", "text/event-stream"), ("mcp-session-id", session.as_str())];
+        let seen = world.request((ALICE, "client"), "GET", &headers, "");
+        assert!(seen.body.contains("test://open/1"), "{}", seen.body);
+        assert!(!seen.body.contains("secret"), "{}", seen.body);
+    }
+}
+
+#[test]
+fn a_place_in_a_stream_that_the_client_has_made_up_is_none() {
+    use base64::Engine;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD as CODE;
+    let list = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"get_a"},{"name":"get_secret"}]}}"#;
+    let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#;
+    let (first, second) = (support::event("7", progress), support::event("8", list));
+    let again = second.clone();
+    let world = one(json!({ "tools": { "deny": ["*secret"] } }))
+        .upstream("a", "2025-11-25", ALL, move |_, _| Says::Events(vec![first.clone(), second.clone()]))
+        .listening("a", move |_, _| {
+            let line = support::Line::default();
+            line.event(again.clone());
+            Ok(Some(line))
+        });
+    let session = world.session();
+    let seen = world.say(&session, &rpc("1", "tools/list", ""));
+    assert!(!seen.body.contains("secret"), "{}", seen.body);
+    let id = shared_mcp::sse::Parser::new(1 << 20).push(seen.body.as_bytes()).unwrap().remove(0).id.unwrap();
+    let get = |session: &str, id: &str| {
+        let headers = [("accept", "text/event-stream"), ("mcp-session-id", session), ("last-event-id", id)];
+        world.request((ALICE, "client"), "GET", &headers, "")
+    };
+    let resumed = get(&session, &id);
+    assert!(resumed.body.contains("a_get_a") && !resumed.body.contains("secret"), "{}", resumed.body);
+    let (position, mark) = id.split_once('.').unwrap_or((&id, ""));
+    let position = String::from_utf8(CODE.decode(position).unwrap()).unwrap();
+    world.listened();
+    for (from, to) in [("tools/list", "x"), ("tools/list", "tools/call"), ("\"7\"", "\"6\"")] {
+        assert!(position.contains(from), "{position}");
+        let forged = CODE.encode(position.replace(from, to));
+        for forged in [forged.clone(), format!("{forged}."), format!("{forged}.{mark}")] {
+            assert_eq!(get(&session, &forged).status, 400, "{forged}");
+        }
+    }
+    // It is good for its session only.
+    assert_eq!(get(&world.session(), &id).status, 400);
+    assert!(world.listened().is_empty());
 }

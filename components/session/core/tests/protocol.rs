@@ -120,34 +120,29 @@ fn headers_repeat_the_arguments_that_the_schema_says() {
 }
 
 #[test]
-fn tasks_find_their_upstream_again() {
-    let world = World::new().simple("other").upstream("demo", "2025-11-25", "{}", |method, message| {
-        let id = &message["params"]["taskId"];
-        match method {
-            "tools/call" => Says::Result(r#"{"task":{"taskId":"t:1","status":"working"}}"#.into()),
-            "tasks/get" => Says::Result(json!({ "taskId": id, "status": "working" }).to_string()),
-            "tasks/result" => Says::Result(
-                json!({ "content": [], "_meta": { "io.modelcontextprotocol/related-task": { "taskId": id } } })
-                    .to_string(),
-            ),
-            _ => Says::Accepted,
+fn tools_without_such_headers_are_looked_up_once() {
+    let world = World::new().upstream("demo", "2026-07-28", "{}", |method, message| match method {
+        "tools/list" if message["params"]["cursor"] == "p" => {
+            Says::Result(r#"{"resultType":"complete","tools":[{"name":"x"}]}"#.into())
         }
+        "tools/list" => Says::Result(r#"{"resultType":"complete","tools":[{"name":"y"}],"nextCursor":"p"}"#.into()),
+        _ => Says::Result(r#"{"resultType":"complete","content":[]}"#.into()),
     });
-    let session = world.session();
-    let created = world.say(&session, &rpc("1", "tools/call", r#""name":"demo_x","task":{}"#)).json();
-    assert_eq!(created["result"]["task"]["taskId"], "demo:t:1");
-    let about = |method: &str, id: &str| world.say(&session, &rpc("2", method, &format!(r#""taskId":"{id}""#))).json();
-    world.sent();
-    assert_eq!(about("tasks/get", "demo:t:1")["result"]["taskId"], "demo:t:1");
-    let sent = world.sent();
-    assert_eq!((sent.len(), sent[0].upstream.as_str()), (1, "demo"));
-    assert!(sent[0].message.contains(r#""taskId":"t:1""#));
-    let meta = &about("tasks/result", "demo:t:1")["result"]["_meta"];
-    assert_eq!(meta["io.modelcontextprotocol/related-task"]["taskId"], "demo:t:1");
-    for unknown in ["t:1", "gone:t:1", ""] {
-        assert_eq!(about("tasks/get", unknown)["error"]["code"], -32602, "{unknown}");
+    assert_eq!(call(&world, "{}", &[("mcp-param-x", "1")]), Ok(()));
+    assert_eq!(world.sent().len(), 3);
+    for _ in 0..2 {
+        assert_eq!(call(&world, "{}", &[("mcp-param-x", "1")]), Ok(()));
+        assert_eq!(world.sent().len(), 1, "the call alone");
     }
-    assert_eq!(about("tasks/list", "")["error"]["code"], -32601);
+}
+
+#[test]
+fn a_list_does_not_depend_on_what_can_be_kept_of_it() {
+    for world in [mirrored(), mirrored().simple("other")] {
+        world.store.failing.set(true);
+        let seen = world.modern("tools/list", "", "");
+        assert!(seen.body.contains("demo_x"), "{}", seen.body);
+    }
 }
 
 #[test]

@@ -115,3 +115,27 @@ fn an_upstream_that_is_down_hides_only_its_own_tools() {
     let world = agent().down("wiki").down("hub");
     assert_eq!(call(&world, "search_tools", json!({ "query": "issue" }))["error"]["code"], -32001);
 }
+
+#[test]
+fn arguments_in_headers_are_no_matter_of_those_who_call_by_call_tool() {
+    let world = agent().upstream("hub", "2026-07-28", r#"{"tools":{}}"#, |method, _| match method {
+        "tools/list" => Says::Result(
+            json!({ "resultType": "complete", "tools": [{ "name": "x", "inputSchema": { "type": "object", "properties": {
+                "region": { "type": "string", "x-mcp-header": "Region" },
+            } } }] })
+            .to_string(),
+        ),
+        _ => Says::Result(r#"{"resultType":"complete","content":[]}"#.into()),
+    });
+    let call = |name: &str, headers: &[(&str, &str)], arguments: &str| {
+        let usual = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", name)];
+        let body = support::modern("tools/call", &format!(r#""name":"{name}","arguments":{arguments}"#));
+        world.post((support::ALICE, "client"), &[&usual, headers].concat(), &body)
+    };
+    // Someone has made the gateway look: now it knows what the tool wants.
+    let seen = call("hub_x", &[("mcp-param-region", "a")], r#"{"region":"b"}"#);
+    assert_eq!(seen.code(), -32020);
+    let seen = call("call_tool", &[], r#"{"name":"hub_x","arguments":{"region":"b"}}"#);
+    assert_eq!(seen.status, 200, "{}", seen.body);
+    assert_eq!(seen.json()["result"]["resultType"], "complete");
+}

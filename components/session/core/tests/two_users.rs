@@ -123,7 +123,7 @@ proptest! {
                 prop_assert_eq!(sent.caller.user_hash.as_str(), hash);
             }
         }
-        for key in world.store.entries.borrow().keys() {
+        for key in world.kept() {
             prop_assert!(key.starts_with(&format!("user:{ALICE}:")) || key.starts_with(&format!("user:{BOB}:")), "{}", key);
         }
     }

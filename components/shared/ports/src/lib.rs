@@ -3,12 +3,17 @@
 //! No rule reads a clock, draws a random number, opens a store or a connection by itself: it takes one of these.
 
 mod http;
-#[cfg(feature = "memory")]
+pub mod kept;
+pub mod list;
+#[cfg(any(test, feature = "memory"))]
 pub mod memory;
 
 pub use http::{Body, Http, HttpError, Request, Response};
 use std::future::Future;
 use std::time::Duration;
+
+/// Largest value in bytes that every host takes. The hosts' own limit is the same; records that grow have to stay below.
+pub const MAX_VALUE: usize = 1024 * 1024;
 
 /// The key-value store, as far as every host's backend agrees on its meaning: no compare-and-swap, no time to live, no
 /// listing by prefix. [`Store::increment`] is the only atomic operation, so single use and create-if-absent are

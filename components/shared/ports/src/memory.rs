@@ -13,6 +13,8 @@ pub struct MemoryStore {
     pub entries: RefCell<BTreeMap<String, Vec<u8>>>,
     /// While true, every call is an error.
     pub failing: Cell<bool>,
+    /// Most bytes of a value, where there is a limit: more is an error.
+    pub largest: Cell<Option<usize>>,
     /// How many calls were made.
     pub calls: Cell<u64>,
 }
@@ -31,6 +33,9 @@ impl Store for MemoryStore {
     }
     fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
         self.call()?;
+        if self.largest.get().is_some_and(|largest| value.len() > largest) {
+            return Err(StoreError("the value is too large".into()));
+        }
         self.entries.borrow_mut().insert(key.into(), value.into());
         Ok(())
     }

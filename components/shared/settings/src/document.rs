@@ -225,6 +225,15 @@ mod tests {
             ),
             (json!({ "mcpServers": { "a": { "url": "https://a", "region": "" } } }), "mcpServers.a.region"),
             (json!({ "mcpServers": { "a": { "url": "https://a", "tenants": [".x"] } } }), "mcpServers.a.tenants"),
+            (json!({ "mcpServers": { "a": { "url": "https://a", "tenants": ["oauth"] } } }), "mcpServers.a.tenants"),
+            (
+                json!({ "identity": { "type": "local", "users": [{ "name": "dev", "passwordHash": "$argon2id$x", "tenant": "oauth" }] } }),
+                "identity.users[0].tenant",
+            ),
+            (
+                json!({ "oauth": { "clients": { "c": { "tenant": "oauth", "secret": "${S}", "grantTypes": ["client_credentials"] } } } }),
+                "oauth.clients.c.tenant",
+            ),
             (
                 json!({ "mcpServers": { "a": { "url": "https://a", "bind": { "org": "{tenat}" } } } }),
                 "mcpServers.a.bind.org",

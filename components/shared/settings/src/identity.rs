@@ -2,6 +2,7 @@
 
 use crate::check_url;
 use crate::document::Problem;
+use crate::upstreams::{RESERVED_TENANT, reserved_tenant};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -161,6 +162,9 @@ impl Identity {
             let path = format!("identity.users[{index}]");
             if user.name.is_empty() || user.name.len() > 64 || user.name.chars().any(char::is_control) {
                 problems.push(Problem::new(format!("{path}.name"), "a name has 1 to 64 characters"));
+            }
+            if user.tenant.as_deref() == Some(RESERVED_TENANT) {
+                problems.push(Problem::new(format!("{path}.tenant"), reserved_tenant()));
             }
             if user.name.contains(':') {
                 let text = "must not have a `:`: that is for users of identity providers";

@@ -2,6 +2,7 @@
 
 use crate::document::Problem;
 use crate::scopes::{self, ScopeSettings};
+use crate::upstreams::{RESERVED_TENANT, reserved_tenant};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -241,6 +242,9 @@ impl ClientSettings {
         }
         if self.secret.as_ref().is_some_and(|secret| !secret.contains("${")) {
             problem(".secret", "is a secret: put it into the environment and refer to it as `${NAME}`");
+        }
+        if self.tenant.as_deref() == Some(RESERVED_TENANT) {
+            problem(".tenant", &reserved_tenant());
         }
         let ways = [self.secret.is_some(), self.jwks.is_some(), self.jwks_uri.is_some()];
         if ways.iter().filter(|way| **way).count() > 1 {

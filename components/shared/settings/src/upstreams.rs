@@ -208,6 +208,9 @@ impl Upstream {
                 problem(&format!(".{field}"), text);
             }
         }
+        if self.tenants.iter().flatten().any(|tenant| tenant == RESERVED_TENANT) {
+            problem(".tenants", reserved_tenant());
+        }
         for (argument, value) in &self.bind {
             if let Some(unknown) = value.unknown() {
                 let text = format!("there is no `{unknown}`: use {{tenant}}, {{project}}, {{region}} or plain text");
@@ -241,6 +244,15 @@ impl Upstream {
         }
         problems
     }
+}
+
+/// The tenant that there cannot be: what is below `/mcp/oauth` belongs to the authorization server, so its address would
+/// never lead to MCP.
+pub(crate) const RESERVED_TENANT: &str = "oauth";
+
+/// What is wrong with it.
+pub(crate) fn reserved_tenant() -> String {
+    format!("no tenant can be called `{RESERVED_TENANT}`: `/mcp/oauth` is the authorization server's. Use another name")
 }
 
 /// Longest tenant, project, region or feature in an address.

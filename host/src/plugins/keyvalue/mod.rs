@@ -32,7 +32,7 @@ pub const MAX_KEY: usize = 1024;
 
 /// Largest value, in bytes. The largest of the components' records is an upstream's tool list; values are copied into
 /// the memory of a guest, so this is also a bound on what one read can cost there.
-pub const MAX_VALUE: usize = 1024 * 1024;
+pub const MAX_VALUE: usize = shared_ports::MAX_VALUE;
 
 /// Keys in one answer of `list-keys`: with the longest keys this is 1 MiB.
 pub const PAGE: usize = 1024;

@@ -7,7 +7,12 @@ use crate::upstreams::{Event, MessageStream};
 use futures::future::{Either, select};
 use shared_mcp::Message;
 use shared_ports::{Clock, Store, StoreError};
+use std::ops::Range;
 use std::pin::pin;
+
+/// The response in the place of a message that the store did not take: it has less room in a value than a message may
+/// have.
+const LOST: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"The gateway could not keep what the upstream said while the call waited for its client: a message of more than 1 MiB, or too many of them. The upstream may have acted on the request: check before you repeat it."}}"#;
 
 /// What became of waiting for the next message.
 enum Waited {
@@ -20,16 +25,23 @@ enum Waited {
 /// dropped, which tells the upstream that the call is cancelled.
 pub(super) async fn hold<P: Ports, S: MessageStream>(ports: P, records: Records, mut stream: S) {
     let mut number = 1;
-    // A store that fails ends the call: nobody could read its end.
-    let _ = fill(&ports, &records, &mut stream, &mut number).await;
+    let filled = fill(&ports, &records, &mut stream, &mut number).await;
     drop(stream);
+    if filled.is_err() {
+        if ports.store().set(&records.message(number), LOST.as_bytes()).is_err() {
+            // Whoever waits finds no sign of life any more.
+            return records.clear(&ports, kept(number));
+        }
+        number = number.saturating_add(1);
+    }
+    let mut beaten = 0;
     while let Ok(true) = wanted(&ports, &records) {
-        let _ = records.stamp(&ports, "beat");
+        beat(&ports, &records, &mut beaten);
         ports.clock().sleep(LOOK).await;
     }
     // Whoever has read the end has removed everything.
     if !matches!(records.get(&ports, "seen"), Ok(None)) {
-        records.clear(&ports, 0..number);
+        records.clear(&ports, kept(number));
     }
 }
 
@@ -54,8 +66,12 @@ async fn fill<P: Ports, S: MessageStream>(
             Some(Event::Failed(error)) => (format!("!{error}"), Some(true)),
             None => ("!the stream ended before the response".into(), Some(true)),
         };
+        // Those that were read are gone.
+        let oldest = number.checked_sub(MAX_MESSAGES).map(|oldest| ports.store().get(&records.message(oldest)));
+        let full = oldest.transpose()?.flatten().is_some();
         match last {
-            None if *number > MAX_MESSAGES => continue,
+            None if full => continue,
+            Some(false) if full => return Err(StoreError(format!("more than {MAX_MESSAGES} messages"))),
             _ => ports.store().set(&records.message(*number), text.as_bytes())?,
         }
         *number = number.saturating_add(1);
@@ -63,6 +79,11 @@ async fn fill<P: Ports, S: MessageStream>(
             return Ok(());
         }
     }
+}
+
+/// The numbers of the messages that may still be there, before this one.
+fn kept(number: u64) -> Range<u64> {
+    number.saturating_sub(MAX_MESSAGES.saturating_add(2))..number
 }
 
 /// The text, and whether it is the last one; `None` for a notification.
@@ -87,11 +108,15 @@ async fn wait<P: Ports, S: MessageStream>(ports: &P, records: &Records, stream: 
         if !wanted(ports, records)? {
             return Ok(Waited::Over);
         }
-        let now = ports.clock().now();
-        if now.saturating_sub(beaten) >= BEAT_SECONDS {
-            records.stamp(ports, "beat")?;
-            beaten = now;
-        }
+        beat(ports, records, &mut beaten);
+    }
+}
+
+/// A sign of life, if it is time for one. What cannot be written is written the next time.
+fn beat<P: Ports>(ports: &P, records: &Records, beaten: &mut u64) {
+    let now = ports.clock().now();
+    if now.saturating_sub(*beaten) >= BEAT_SECONDS && records.stamp(ports, "beat").is_ok() {
+        *beaten = now;
     }
 }
 

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// right after each other.
 const TOGETHER: Duration = Duration::from_millis(50);
 
+/// Most messages that are read in that time. An upstream that says more talks without end.
+const MAX_TOGETHER: u32 = 64;
+
 /// How long one wait lasts at most; what ends it before is the message, or the silence of the one who holds the stream.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -20,13 +23,15 @@ pub(crate) struct Mailbox<P: Ports> {
     records: Records,
     /// Of the next message.
     number: u64,
+    /// Until when what comes is asked together, and how much more may come.
+    together: Option<(Duration, u32)>,
     /// Whether there is nothing more to say to the one who holds the stream.
     done: bool,
 }
 
 impl<P: Ports> Mailbox<P> {
     pub(super) fn new(ports: P, records: Records, number: u64) -> Self {
-        Self { ports, records, number, done: false }
+        Self { ports, records, number, together: None, done: false }
     }
 
     /// The next message. It is removed as it is read.
@@ -44,6 +49,7 @@ impl<P: Ports> Mailbox<P> {
                 self.records.stamp(&ports, "seen").map_err(unavailable)?;
                 let beat = self.records.seconds(&ports, "beat").map_err(unavailable)?.unwrap_or(0);
                 if now.saturating_sub(beat) >= LOST_SECONDS {
+                    self.finish();
                     return Err(UpstreamError::InvalidReply("the host that held its stream has gone".into()));
                 }
             }
@@ -53,10 +59,16 @@ impl<P: Ports> Mailbox<P> {
         }
     }
 
-    /// The next message, if it is there within a moment.
+    /// The next message, if it is there within a moment of the first time that this is asked.
     pub async fn soon(&mut self) -> Result<Option<String>, UpstreamError> {
         let ports = self.ports.clone();
-        let mut pace = Pace::new(&ports, TOGETHER);
+        let now = ports.clock().elapsed();
+        let (until, left) = self.together.unwrap_or((now.saturating_add(TOGETHER), MAX_TOGETHER));
+        self.together = Some((until, left.saturating_sub(1)));
+        if left == 0 {
+            return Ok(None);
+        }
+        let mut pace = Pace::new(&ports, until.saturating_sub(now));
         loop {
             if let Some(text) = self.take()? {
                 return Ok(Some(text));
@@ -87,10 +99,14 @@ impl<P: Ports> Mailbox<P> {
         self.records.clear(&self.ports, 0..0);
     }
 
-    /// Leave it to the next request of the client; the number of the message that it goes on with.
-    pub(super) fn leave(mut self) -> (Records, u64) {
+    /// What it reads, and the number of the next message.
+    pub(super) fn place(&self) -> (&Records, u64) {
+        (&self.records, self.number)
+    }
+
+    /// Leave it to the next request of the client.
+    pub(super) fn leave(mut self) {
         self.done = true;
-        (self.records.clone(), self.number)
     }
 }
 

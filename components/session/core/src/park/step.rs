@@ -5,7 +5,7 @@ use crate::answer::Out;
 use crate::calls::Turn;
 use crate::complete::complete;
 use crate::errors::{self, Refusal, invalid_params};
-use crate::keys::is_hex;
+use crate::keys::{hex, is_hex};
 use crate::relay::{Relay, Source};
 use crate::reply::Translation;
 use crate::request::{Client, Ports, RpcRequest};
@@ -49,6 +49,16 @@ struct Question {
     request: String,
 }
 
+/// Number of the message after those that the last step asked; 0 before the first.
+pub(super) fn last<P: Ports>(ports: &P, records: &Records) -> Result<u64, StoreError> {
+    let mut next = 0;
+    for number in 0..=MAX_STEPS {
+        let Some(record) = ports.store().get(&records.key(&format!("step:{number}")))? else { break };
+        next = serde_json::from_slice::<Step>(&record).map_or(next, |step| step.next);
+    }
+    Ok(next)
+}
+
 /// The call and the step that a `requestState` names; `None` if it is one of an upstream's.
 pub(crate) fn state(params: &Object<'_>) -> Option<(String, u32)> {
     let state = params.string("requestState")?;
@@ -77,7 +87,7 @@ pub(crate) fn ask<P: Ports>(relay: &Relay<P>, requests: &[String], mailbox: Mail
             questions.insert(format!("{number}-{index}"), Question { id, request });
         }
     }
-    let (records, next) = mailbox.leave();
+    let (records, next) = mailbox.place();
     let request = Object::parse(&relay.message).unwrap_or_default();
     let params = request.object("params").unwrap_or_default();
     let step = Step {
@@ -94,7 +104,10 @@ pub(crate) fn ask<P: Ports>(relay: &Relay<P>, requests: &[String], mailbox: Mail
     };
     let record = serde_json::to_vec(&step).map_err(|error| StoreError(error.to_string()))?;
     relay.ports.store().set(&records.key(&format!("step:{number}")), &record)?;
-    Ok(result_response(&relay.translation.id, &required(&step, &records.name, number)))
+    let response = result_response(&relay.translation.id, &required(&step, &records.name, number));
+    // Only now: a mailbox that is dropped before ends the call.
+    mailbox.leave();
+    Ok(response)
 }
 
 fn required(step: &Step, name: &str, number: u32) -> String {
@@ -110,10 +123,12 @@ fn required(step: &Step, name: &str, number: u32) -> String {
     result.to_string()
 }
 
-/// Serve the request that brings the answers. `message` is the request as the upstream would get it if it were the first.
+/// Serve the request that brings the answers. `message` is the request as the upstream would get it if it were the first;
+/// `upstream` is the one that it is for, and may be used.
 pub(crate) async fn resume<P: Ports>(
     turn: Turn<'_, P>,
     rpc: &RpcRequest<'_>,
+    upstream: &str,
     message: String,
     (name, number): (String, u32),
 ) -> Result<Out, Refusal> {
@@ -129,7 +144,7 @@ pub(crate) async fn resume<P: Ports>(
     }
     let sent = Object::parse(&message).unwrap_or_default();
     let sent = sent.object("params").unwrap_or_default();
-    if step.digest != digest(&rpc.method, &sent) || !turn.naming.upstreams.contains(&step.upstream) {
+    if step.digest != digest(&rpc.method, &sent) || step.upstream != upstream {
         return Err(unknown().because("requestState of another request"));
     }
     let params = rpc.params();
@@ -178,5 +193,5 @@ fn digest(method: &str, params: &Object<'_>) -> String {
     }
     // Sorted, and without meaningless space.
     let value: serde_json::Value = serde_json::from_str(&params.to_string()).unwrap_or_default();
-    Sha256::digest(format!("{method} {value}")).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(format!("{method} {value}")))
 }

@@ -305,6 +305,8 @@ pub struct World {
     /// Pieces the client takes before it goes away.
     pub patience: Rc<Cell<usize>>,
     pub answers: Rc<RefCell<Option<Answers>>>,
+    /// The status that the client's answers get.
+    pub answered: Rc<Cell<u16>>,
     pub spawned: Rc<RefCell<Vec<LocalBoxFuture<'static, ()>>>>,
     pub running: Rc<RefCell<FuturesUnordered<LocalBoxFuture<'static, ()>>>>,
 }
@@ -374,7 +376,7 @@ impl Sink for Client<'_> {
             let answer = self.world.answers.borrow().as_ref().and_then(|answers| answers(&message));
             if let Some(answer) = answer {
                 let seen = self.world.serve(self.who, "POST", &self.headers, &answer.to_string()).await;
-                assert_eq!(seen.status, 202, "{}", seen.body);
+                assert_eq!(seen.status, self.world.answered.get(), "{}", seen.body);
             }
         }
         true
@@ -401,6 +403,7 @@ impl World {
             path: "/mcp".into(),
             patience: Rc::new(Cell::new(usize::MAX)),
             answers: Rc::default(),
+            answered: Rc::new(Cell::new(202)),
             spawned: Rc::default(),
             running: Rc::default(),
         }
@@ -481,6 +484,37 @@ impl World {
         }));
     }
 
+    /// A modern request of Alice that is dropped before it is answered.
+    pub fn dropped(&self, method: &str, params: &str) {
+        let headers = [
+            ("content-type", "application/json"),
+            ("accept", "application/json, text/event-stream"),
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-method", method),
+        ];
+        let body = modern(method, params);
+        let mut serving = self.serve((ALICE, "client"), "POST", &headers, &body);
+        block_on(poll_fn(|cx| {
+            assert!(serving.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        }));
+    }
+
+    /// Send something of Alice's session beside what is done next, so many seconds after it has begun.
+    pub fn later(&self, seconds: u64, method: &'static str, session: &str, body: &str) {
+        let (world, session, body) = (self.clone(), session.to_owned(), body.to_owned());
+        self.spawned.borrow_mut().push(Box::pin(async move {
+            world.clock.sleep(Duration::from_secs(seconds)).await;
+            let headers = [
+                ("content-type", "application/json"),
+                ("accept", "application/json, text/event-stream"),
+                ("mcp-session-id", session.as_str()),
+            ];
+            let seen = world.serve((ALICE, "client"), method, &headers, &body).await;
+            assert!(seen.status < 300, "{}", seen.body);
+        }));
+    }
+
     /// Do something while what was spawned goes on.
     async fn beside<T>(&self, main: impl Future<Output = T>) -> T {
         let mut main = pin!(main);
@@ -503,6 +537,12 @@ impl World {
 
     pub fn abandoned(&self) -> Vec<HangUp> {
         std::mem::take(&mut self.fake.0.borrow_mut().abandoned)
+    }
+
+    /// Keys of what is kept, without the lists for sweeping it.
+    pub fn kept(&self) -> Vec<String> {
+        let lists = |key: &&String| key.contains(":session:kept:") || key.starts_with("session:users:");
+        self.store.entries.borrow().keys().filter(|key| !lists(key)).cloned().collect()
     }
 
     pub fn request(&self, who: (&str, &str), method: &str, headers: &[(&str, &str)], body: &str) -> Seen {

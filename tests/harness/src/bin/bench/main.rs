@@ -7,13 +7,14 @@
 mod load;
 mod processes;
 mod report;
+mod streams;
 mod token;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use harness::{ALICE, Person, oauth};
+use harness::{ALICE, Person, Upstream, oauth};
 use load::{Era, Round, Side, round};
 use processes::Server;
 use report::Figures;
@@ -28,12 +29,21 @@ struct Options {
     /// Seconds of load for each row and side.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
+    /// Instead of all that: hold so many streams open.
+    #[arg(long)]
+    streams: Option<usize>,
+    /// For so long.
+    #[arg(long, default_value_t = 60, requires = "streams")]
+    hold: u64,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
     let state = tempfile::tempdir()?;
+    if let Some(count) = options.streams {
+        return hold(state.path(), count, Duration::from_secs(options.hold)).await;
+    }
     let upstream = Server::upstream().await.context("the upstream")?;
     let gateway = Server::gateway(upstream.address, state.path(), PASSWORD).await.context("the gateway")?;
     let person = Person { name: "dev", password: PASSWORD, ..ALICE };
@@ -64,6 +74,24 @@ async fn main() -> Result<()> {
     gateway.stop().await?;
     let cost = check.measure().await.context("the token check")?;
     println!("token check: {:.1} µs of CPU (mean of {} calls of oauth.wasm, state in redb)", cost.micros, cost.calls);
+    Ok(())
+}
+
+/// Streams instead of calls.
+async fn hold(state: &Path, count: usize, time: Duration) -> Result<()> {
+    let upstream = Upstream::fixtures().await?;
+    let address =
+        upstream.url().trim_start_matches("http://").trim_end_matches("/mcp").parse().context("its address")?;
+    let gateway = Server::gateway(address, state, PASSWORD).await.context("the gateway")?;
+    let person = Person { name: "dev", password: PASSWORD, ..ALICE };
+    let token = oauth::login(&format!("http://{}/mcp", gateway.address), person).await?.access;
+    let held = streams::hold(&gateway, &upstream, &token, count, time).await?;
+    println!(
+        "{} streams open for {} s: {:.1} kB each, all heard the news at the end",
+        held.count,
+        time.as_secs(),
+        held.kb_each
+    );
     Ok(())
 }
 

@@ -8,9 +8,12 @@
 //!
 //! Appending is safe for any number of callers at once: each gets a number of its own. Nothing is changed in place. An
 //! entry whose writer has died between counting and writing is a hole; holes are skipped.
+//!
+//! A list that is empty may be [closed](List::close), so that nothing of it is left. Whoever appends meanwhile with
+//! [`List::add`] loses nothing: one of the two always sees the other.
 
+use crate::{Store, StoreError};
 use serde::{Deserialize, Serialize};
-use shared_ports::{Store, StoreError};
 
 /// How long a writer may take between counting and writing, in seconds. A gap is a hole when an entry behind it is older.
 const WRITING: u64 = 60;
@@ -20,6 +23,13 @@ const SWEEP: u64 = 4;
 
 /// Most numbers that one look at the list covers, counted from the newest. Bounds the work of one request.
 const MAX_SPAN: u64 = 1000;
+
+/// How many numbers in front of and behind a list are looked at when it is closed: those who append, and those who sweep,
+/// in the same instant. More than that would have to meet within some milliseconds, on a list that nobody used for long.
+const MEANWHILE: u64 = 8;
+
+/// How often an entry is appended again when the list was closed in between. Once is rare.
+const AGAIN: u32 = 3;
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +74,19 @@ impl<'a> List<'a> {
         Ok(number)
     }
 
+    /// Add an entry at the end of a list that others may [close](Self::close).
+    pub fn add(&self, entry: &Entry) -> Result<(), StoreError> {
+        for _ in 0..AGAIN {
+            let number = self.append(entry)?;
+            if self.store.increment(&self.key("count"), 0)? >= number {
+                break;
+            }
+            // Closed after the counting. Whoever closed it may have found the entry; then it is there twice.
+            self.remove(number)?;
+        }
+        Ok(())
+    }
+
     /// Take out the entry of this number.
     pub fn remove(&self, number: i64) -> Result<(), StoreError> {
         self.store.delete(&self.key(&number.to_string()))
@@ -73,6 +96,33 @@ impl<'a> List<'a> {
     pub fn len(&self) -> Result<u64, StoreError> {
         let (first, count) = self.span()?;
         Ok((count + 1).saturating_sub(first))
+    }
+
+    /// Whether there is no entry. Gaps do not count.
+    pub fn is_empty(&self) -> Result<bool, StoreError> {
+        let (first, count) = self.span()?;
+        for number in first..=count {
+            if self.read(number)?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Delete what an empty list consists of. Gives the entries that were [added](Self::add) meanwhile, taken out: to be
+    /// added again.
+    pub fn close(&self) -> Result<Vec<Entry>, StoreError> {
+        let (first, count) = self.span()?;
+        self.store.delete(&self.key("first"))?;
+        self.store.delete(&self.key("count"))?;
+        let mut late = Vec::new();
+        for number in first.saturating_sub(MEANWHILE).max(1)..=count.saturating_add(MEANWHILE) {
+            if let Some(entry) = self.read(number)? {
+                late.push(entry);
+                self.remove(i64::try_from(number).unwrap_or(i64::MAX))?;
+            }
+        }
+        Ok(late)
     }
 
     /// The entries, oldest first, of the newest [`MAX_SPAN`] numbers.
@@ -156,7 +206,9 @@ impl<'a> List<'a> {
         let count = self.store.increment(&self.key("count"), 0)?;
         let first = self.store.get(&self.key("first"))?;
         let first = first.and_then(|first| std::str::from_utf8(&first).ok()?.parse().ok()).unwrap_or(1);
-        Ok((first, u64::try_from(count).unwrap_or(0)))
+        let count = u64::try_from(count).unwrap_or(0);
+        // The hint of a list that was closed while it was swept is none.
+        Ok((if first > count.saturating_add(1) { 1 } else { first }, count))
     }
 
     fn read(&self, number: u64) -> Result<Option<Entry>, StoreError> {
@@ -172,7 +224,7 @@ impl<'a> List<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared_ports::memory::MemoryStore;
+    use crate::memory::MemoryStore;
 
     fn entry(id: &str, at: u64) -> Entry {
         Entry { id: id.into(), at, also: None }
