@@ -5,6 +5,7 @@
 //! With a single upstream, states stay what they are, but for those that look like the gateway's own: such come from
 //! another mcp-edge behind this one.
 
+use crate::complete::AGAIN;
 use crate::errors::{Refusal, invalid_params};
 use crate::park;
 use crate::view::Naming;
@@ -61,7 +62,7 @@ pub(crate) fn for_upstream(upstream: &str, message: &str) -> Result<Option<Strin
     let mut params = object.object("params").unwrap_or_default();
     let Some((asked, state)) = inward(&params) else {
         // Whatever begins like this is the gateway's own; what cannot be read was changed on its way.
-        let own = params.string(MEMBER).is_some_and(|state| state.starts_with(OWN));
+        let own = params.string(MEMBER).is_some_and(|state| state.starts_with(OWN) && state != AGAIN);
         return if own && park::state(&params).is_none() { Err(unknown()) } else { Ok(None) };
     };
     if asked != upstream {

@@ -124,3 +124,14 @@ fn a_parked_call_goes_on_at_its_own_upstream_only() {
     assert_eq!(call("b_x", &more).code(), -32602);
     assert!(world.sent().is_empty());
 }
+
+#[test]
+fn a_state_of_the_gateways_own_that_was_changed_reaches_nobody() {
+    let world = asking(World::new(), "a", "s");
+    for state in ["mcp-edge.0123456789abcdef0123456789abcdef.0-TAMPERED", "mcp-edge.", "mcp-edge.x.0"] {
+        let params = format!(r#""name":"a_x","requestState":"{state}","inputResponses":{{}}"#);
+        let refused = world.modern("tools/call", "a_x", &params).json();
+        assert_eq!(refused["error"]["code"], -32602, "{state}: {refused}");
+        assert!(world.sent().is_empty(), "{state}");
+    }
+}
