@@ -10,9 +10,13 @@ use crate::forward::forward;
 use crate::mark::{is_mark, mark};
 use crate::request::{Ports, RpcRequest};
 use crate::view::Naming;
-use shared_mcp::Object;
+use serde_json::json;
+use shared_mcp::{Era, ErrorObject, Object, code};
 
 const ID: &str = "taskId";
+
+/// Tasks in 2026-07-28.
+const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 
 /// What the mark is on, besides the upstream and the id: marks for other things mean something else.
 const MARKED: &str = "task";
@@ -26,6 +30,10 @@ pub(crate) async fn serve<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> R
     if rpc.method == "tasks/list" {
         return Err(errors::no_method(&rpc.method));
     }
+    let client = turn.client()?;
+    if client.revision.era() == Era::Modern && !declares(&client.caller.client_capabilities) {
+        return Err(undeclared());
+    }
     let mut params = rpc.params();
     let id = params.string(ID).ok_or_else(|| invalid_params("`taskId` is missing."))?;
     let (upstream, inner) = inward(&turn.naming, &id).ok_or_else(|| invalid_params("Unknown task."))?;
@@ -33,6 +41,19 @@ pub(crate) async fn serve<P: Ports>(turn: Turn<'_, P>, rpc: RpcRequest<'_>) -> R
     params.set_string(ID, &inner);
     let message = rpc.with_params(&params);
     forward(turn, upstream, message, rpc).await
+}
+
+/// Whether a client of the modern era has said of itself that it knows tasks.
+fn declares(capabilities: &str) -> bool {
+    let capabilities = Object::parse(capabilities).unwrap_or_default();
+    capabilities.object("extensions").is_some_and(|extensions| extensions.get(EXTENSION).is_some())
+}
+
+/// The refusal of one that has not: upstreams would say the same, but they are not asked about ids that nobody has given.
+fn undeclared() -> Refusal {
+    let message = "Tasks are for clients that declare the extension `io.modelcontextprotocol/tasks`.";
+    let data = json!({ "requiredCapabilities": { "extensions": { EXTENSION: {} } } });
+    Refusal::of(400, ErrorObject::new(code::MISSING_CLIENT_CAPABILITY, message).with_data(data))
 }
 
 /// The upstream, and its own id, of an id that this user was given.

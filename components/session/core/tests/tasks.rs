@@ -131,3 +131,14 @@ fn a_client_of_the_modern_era_is_told_of_its_own_tasks() {
         assert!(world.listened().is_empty(), "an id of somebody else");
     }
 }
+
+#[test]
+fn clients_of_the_modern_era_that_do_not_declare_tasks_have_none() {
+    for world in worlds() {
+        let refused = world.modern("tasks/get", "demo:x:1", r#""taskId":"demo:x:1""#).json();
+        assert_eq!(refused["error"]["code"], -32021, "{refused}");
+        let wanted = &refused["error"]["data"]["requiredCapabilities"]["extensions"];
+        assert!(wanted["io.modelcontextprotocol/tasks"].is_object(), "{refused}");
+        assert!(world.sent().is_empty());
+    }
+}
