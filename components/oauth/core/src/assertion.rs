@@ -36,12 +36,12 @@ pub async fn check(server: &Server<'_>, client: &Client, jwt: &Jwt) -> Result<()
         Err(_) => return Err(Error::ClientAuth("keys of the client could not be read")),
         Ok(claims) => claims,
     };
-    claims.expect("iss", &client.id)?;
-    claims.expect("sub", &client.id)?;
+    claims.require("iss", &client.id)?;
+    claims.require("sub", &client.id)?;
     let issuer = server.settings.public_url.as_str();
     // The issuer is what it should be; the token endpoint is what RFC 7523 recommended before, and most libraries send.
-    claims.expect_audience(&[issuer, &format!("{issuer}/oauth/token")])?;
-    claims.expect_times(server.now, LONGEST)?;
+    claims.require_audience(&[issuer, &format!("{issuer}/oauth/token")])?;
+    claims.require_times(server.now, LONGEST)?;
     use_up(server, &claims, "client assertion", &client.id)
 }
 

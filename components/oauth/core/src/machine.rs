@@ -60,10 +60,10 @@ pub async fn assertion(server: &Server<'_>, client: &Client, form: &Form) -> Res
     };
     let resource = claims.text("resource").is_none_or(|resource| server.settings.is_resource(resource));
     claims
-        .expect_audience(&[server.settings.public_url.as_str()])
-        .and_then(|()| claims.expect("client_id", &client.id))
+        .require_audience(&[server.settings.public_url.as_str()])
+        .and_then(|()| claims.require("client_id", &client.id))
         .and(if resource { Ok(()) } else { Err(JwtError::Claim("resource")) })
-        .and_then(|()| claims.expect_times(server.now, LONGEST))
+        .and_then(|()| claims.require_times(server.now, LONGEST))
         .map_err(Error::Grant)?;
     match assertion::use_up(server, &claims, "identity assertion", issuer) {
         Err(Error::Assertion(error)) => return Err(Error::Grant(error)),

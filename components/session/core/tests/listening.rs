@@ -9,12 +9,6 @@ use support::{ALICE, BOB, Line, Says, Seen, World, event, message, rpc};
 const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 const CAPABILITIES: &str = r#"{"tools":{"listChanged":true},"resources":{"subscribe":true}}"#;
 
-fn line(events: Vec<Event>) -> Line {
-    let line = Line::default();
-    events.into_iter().for_each(|event| line.event(event));
-    line
-}
-
 /// An upstream of this revision that says this when somebody listens.
 fn says(world: World, name: &str, revision: &str, events: Vec<Event>) -> World {
     world
@@ -22,7 +16,7 @@ fn says(world: World, name: &str, revision: &str, events: Vec<Event>) -> World {
             "resources/subscribe" => Says::Result("{}".into()),
             _ => Says::Accepted,
         })
-        .listening(name, move |_, _| Ok(Some(line(events.clone()))))
+        .listening(name, move |_, _| Ok(Some(Line::of(events.clone()))))
 }
 
 fn get(world: &World, session: &str, last: Option<&str>) -> Seen {
@@ -86,7 +80,7 @@ fn the_answer_to_a_call_is_taken_up_where_it_was_lost() {
             _ => Says::Accepted,
         })
         .listening("demo", |interest, _| match interest.after.as_deref() {
-            Some("e-1") => Ok(Some(line(vec![
+            Some("e-1") => Ok(Some(Line::of(vec![
                 // As some servers do: the one that was seen, once more.
                 event("e-1", CHANGED),
                 event("e-2", r#"{"jsonrpc":"2.0","id":"theirs","result":{"tools":[{"name":"echo"}]}}"#),
@@ -149,7 +143,7 @@ fn an_upstream_that_is_down_is_listened_to_when_it_is_back() {
         counted.set(counted.get() + 1);
         match counted.get() {
             1..=3 => Err(UpstreamError::Unreachable("refused".into())),
-            _ => Ok(Some(line(vec![message(CHANGED)]))),
+            _ => Ok(Some(Line::of(vec![message(CHANGED)]))),
         }
     });
     let session = world.session();

@@ -13,12 +13,6 @@ use support::{ALICE, Line, Says, Seen, World, event, message, rpc};
 const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 const CAPABILITIES: &str = r#"{"tools":{"listChanged":true},"resources":{"subscribe":true}}"#;
 
-fn line(events: Vec<Event>) -> Line {
-    let line = Line::default();
-    events.into_iter().for_each(|event| line.event(event));
-    line
-}
-
 /// An upstream that agrees to every subscription but those to `test://no`.
 fn upstream(world: World, name: &str, revision: &str) -> World {
     world.upstream(name, revision, CAPABILITIES, |method, message| match method {
@@ -80,7 +74,7 @@ fn a_subscription_is_seen_while_its_upstream_is_busy() {
 
 #[test]
 fn nothing_is_lost_when_an_upstream_is_listened_to_anew() {
-    let (first, second) = (Line::default(), line(vec![message(CHANGED.replace("tools", "prompts"))]));
+    let (first, second) = (Line::default(), Line::of(vec![message(CHANGED.replace("tools", "prompts"))]));
     let (before, count) = (first.clone(), Cell::new(0));
     let world = upstream(World::new(), "demo", "2026-07-28").listening("demo", move |_, _| {
         count.set(count.get() + 1);
@@ -183,7 +177,7 @@ fn a_response_is_handed_on_also_under_an_event_id_that_was_seen() {
     let response = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
     let world = World::new()
         .upstream("demo", "2025-11-25", CAPABILITIES, move |_, _| Says::Events(vec![event("e", progress)]))
-        .listening("demo", move |_, _| Ok(Some(line(vec![event("e", progress), event("e", response)]))));
+        .listening("demo", move |_, _| Ok(Some(Line::of(vec![event("e", progress), event("e", response)]))));
     let session = world.session();
     world.patience.set(1);
     let seen = world.say(&session, &rpc("1", "tools/call", r#""name":"demo_x""#));

@@ -24,7 +24,7 @@ impl Claims {
     }
 
     /// A claim that has to be this text.
-    pub fn expect(&self, name: &'static str, expected: &str) -> Result<(), JwtError> {
+    pub fn require(&self, name: &'static str, expected: &str) -> Result<(), JwtError> {
         if self.text(name) == Some(expected) { Ok(()) } else { Err(JwtError::Claim(name)) }
     }
 
@@ -39,7 +39,7 @@ impl Claims {
 
     /// Whether the audience is one of these, alone. A token with more audiences than us could be passed on by another
     /// one of them.
-    pub fn expect_audience(&self, ours: &[&str]) -> Result<(), JwtError> {
+    pub fn require_audience(&self, ours: &[&str]) -> Result<(), JwtError> {
         let right = match self.0.get("aud") {
             Some(Value::String(audience)) => ours.contains(&audience.as_str()),
             Some(Value::Array(audiences)) => match audiences.as_slice() {
@@ -52,7 +52,7 @@ impl Claims {
     }
 
     /// Check `exp` (which has to be there and within `longest` seconds from now), `nbf` and `iat`. When it ends.
-    pub fn expect_times(&self, now: u64, longest: u64) -> Result<u64, JwtError> {
+    pub fn require_times(&self, now: u64, longest: u64) -> Result<u64, JwtError> {
         let expires_at = self.time("exp").ok_or(JwtError::Claim("exp"))?;
         if expires_at.saturating_add(SKEW) <= now {
             return Err(JwtError::Expired);

@@ -44,22 +44,22 @@ fn check_claims(
     nonce: Option<&str>,
     access_token: &str,
 ) -> Result<(), JwtError> {
-    claims.expect("iss", issuer)?;
+    claims.require("iss", issuer)?;
     // More audiences than us are fine if it says that we are the one it was made for.
     if claims.text("azp") != Some(client_id) || !claims.has_audience(client_id) {
-        claims.expect_audience(&[client_id])?;
+        claims.require_audience(&[client_id])?;
     }
     if claims.0.contains_key("azp") {
-        claims.expect("azp", client_id)?;
+        claims.require("azp", client_id)?;
     }
-    claims.expect_times(now, LONGEST)?;
+    claims.require_times(now, LONGEST)?;
     claims.time("iat").ok_or(JwtError::Claim("iat"))?;
     if let Some(nonce) = nonce {
-        claims.expect("nonce", nonce)?;
+        claims.require("nonce", nonce)?;
     }
     if claims.0.contains_key("at_hash") {
         let hash = crypto::sha256(access_token.as_bytes());
-        claims.expect("at_hash", &crypto::base64(hash.first_chunk::<16>().unwrap_or(&[0; 16])))?;
+        claims.require("at_hash", &crypto::base64(hash.first_chunk::<16>().unwrap_or(&[0; 16])))?;
     }
     Ok(())
 }

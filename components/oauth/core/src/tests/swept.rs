@@ -4,6 +4,7 @@ use super::bench::provider::{ISS, TOKEN, answer_for, bench, come_back, is_logged
 use super::bench::{
     Bench, Browser, Interrupted, form_request, hidden, html, json_answer, location_parameter, now, request, text,
 };
+use crate::http::Request;
 use crate::{handle, users};
 use serde_json::json;
 
@@ -37,6 +38,13 @@ fn logged_in_and_due(bench: &Bench) -> Browser<'_> {
     browser
 }
 
+/// The request by which the browser allows the client what it asks for.
+fn approval(browser: &Browser, client: &str) -> Request {
+    let form = hidden(&browser.authorize(&Bench::query(client, &[])));
+    let fields = [("request", form.as_str()), ("action", "approve"), ("scope", "mcp")];
+    form_request("/oauth/consent", &fields, &[("cookie", &cookies(browser))])
+}
+
 #[test]
 fn a_login_is_over_when_what_the_provider_said_is_forgotten() {
     let bench = bench();
@@ -62,9 +70,7 @@ fn an_approval_into_which_a_sweep_falls_is_heard_again_or_none() {
         let bench = bench();
         let browser = logged_in_and_due(&bench);
         let client = bench.client();
-        let form = hidden(&browser.authorize(&Bench::query(&client, &[])));
-        let fields = [("request", form.as_str()), ("action", "approve"), ("scope", "mcp")];
-        let request = form_request("/oauth/consent", &fields, &[("cookie", &cookies(&browser))]);
+        let request = approval(&browser, &client);
         let store = Interrupted::new(&bench.store, at, || sweep(&bench));
         let answer = now(handle(&bench.server_on(&store), &request));
         if !store.was_reached() {
@@ -96,9 +102,7 @@ fn a_sweep_that_an_approval_overtakes_leaves_no_grant_that_is_not_heard_again() 
         let bench = bench();
         let browser = logged_in_and_due(&bench);
         let client = bench.client();
-        let form = hidden(&browser.authorize(&Bench::query(&client, &[])));
-        let fields = [("request", form.as_str()), ("action", "approve"), ("scope", "mcp")];
-        let request = form_request("/oauth/consent", &fields, &[("cookie", &cookies(&browser))]);
+        let request = approval(&browser, &client);
         let code = std::cell::RefCell::new(None);
         let approve = || *code.borrow_mut() = location_parameter(&bench.send(&request), "code");
         let store = Interrupted::new(&bench.store, at, approve);

@@ -1,295 +1,38 @@
 //! A world for the rules to live in: upstreams that say what the test tells them, and everything in memory.
 
-#![allow(dead_code, missing_docs, reason = "each test file uses a part of it")]
+#![allow(dead_code, unused_imports, missing_docs, reason = "each test file uses a part of it")]
 
+mod client;
+mod clock;
+mod messages;
+mod upstreams;
+
+pub use client::{Answers, Seen};
+pub use clock::TestClock;
+pub use messages::{initialize, modern, rpc};
+pub use upstreams::{Fake, Line, Says, Sent, event, message};
+
+use client::Client;
 use futures::StreamExt;
 use futures::executor::block_on;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use session_core::{
-    AnswerBody, Call, Caller, Context, Description, Event, Facts, HangUp, HttpRequest, Interest, MessageStream, Ports,
-    Reply, Settings, Sink, UpstreamError, Upstreams,
+    AnswerBody, Caller, Context, Description, HangUp, HttpRequest, Interest, Ports, Settings, UpstreamError,
 };
-use shared_ports::memory::{MemoryClock, MemoryRandom, MemoryStore};
+use shared_ports::memory::{MemoryRandom, MemoryStore};
 use shared_ports::{Clock, Random, Store};
 use shared_settings::Names;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};
-use std::ops::Deref;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
+use upstreams::Upstream;
 
 pub const ALICE: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 pub const BOB: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
-
-/// What a fake upstream does with a message.
-pub enum Says {
-    /// A result for a request: JSON text.
-    Result(String),
-    /// An error object for a request: JSON text.
-    Error(String),
-    /// This text, as the only answer.
-    Raw(String),
-    /// These messages, one by one; `{id}` becomes the id of the request. Then the end of the stream.
-    Stream(Vec<String>),
-    /// These messages, then nothing more, for ever.
-    Open(Vec<String>),
-    /// These messages, then the stream breaks.
-    Breaks(Vec<String>, UpstreamError),
-    /// These events, one by one; then the end of the stream.
-    Events(Vec<Event>),
-    /// A conversation: what the test puts into the line, as long as it keeps the other end.
-    Line(Line),
-    Accepted,
-    Fails(UpstreamError),
-    /// Nothing, for ever.
-    Hangs,
-}
-
-/// What an upstream says over time. The test says it, when something reaches the upstream.
-#[derive(Clone, Default)]
-pub struct Line(pub Rc<RefCell<VecDeque<Event>>>);
-
-impl Line {
-    pub fn say(&self, text: impl Into<String>) {
-        self.0.borrow_mut().push_back(message(text));
-    }
-    pub fn event(&self, event: Event) {
-        self.0.borrow_mut().push_back(event);
-    }
-}
-
-pub fn message(text: impl Into<String>) -> Event {
-    Event::Message { data: text.into().into_bytes(), event_id: None }
-}
-
-pub fn event(id: &str, text: impl Into<String>) -> Event {
-    Event::Message { data: text.into().into_bytes(), event_id: Some(id.into()) }
-}
-
-type Handler = Box<dyn Fn(&str, &serde_json::Value) -> Says>;
-type Listener = Box<dyn Fn(&Interest, &Caller) -> Result<Option<Line>, UpstreamError>>;
-/// What a client answers to a request on a stream.
-pub type Answers = Box<dyn Fn(&serde_json::Value) -> Option<serde_json::Value>>;
-
-struct Upstream {
-    description: Result<Description, UpstreamError>,
-    handler: Handler,
-    listener: Listener,
-}
-
-#[derive(Default)]
-struct State {
-    upstreams: BTreeMap<String, Upstream>,
-    sent: Vec<Sent>,
-    listened: Vec<(Interest, Caller)>,
-    closed: Vec<Caller>,
-    /// What was dropped before its end.
-    abandoned: Vec<HangUp>,
-}
-
-/// A message that reached an upstream.
-#[derive(Debug, Clone)]
-pub struct Sent {
-    pub upstream: String,
-    pub message: String,
-    pub caller: Caller,
-}
-
-#[derive(Clone, Default)]
-pub struct Fake(Rc<RefCell<State>>);
-
-/// Notes that something was dropped before its end.
-struct Guard {
-    fake: Fake,
-    hang_up: HangUp,
-    ended: bool,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.fake.0.borrow_mut().abandoned.push(self.hang_up);
-        }
-    }
-}
-
-pub struct FakeStream {
-    guard: Guard,
-    events: VecDeque<Event>,
-    open: bool,
-    line: Option<Line>,
-}
-
-impl MessageStream for FakeStream {
-    async fn next(&mut self) -> Option<Event> {
-        if let Some(line) = &self.line {
-            let event = poll_fn(|cx| match line.0.borrow_mut().pop_front() {
-                Some(event) => Poll::Ready(event),
-                None => {
-                    cx.waker().wake_by_ref();
-                    Poll::Pending
-                }
-            });
-            let event = event.await;
-            let is_end = |data: &[u8]| String::from_utf8_lossy(data).contains("\"result\"");
-            self.guard.ended = matches!(&event, Event::Message { data, .. } if is_end(data));
-            return Some(event);
-        }
-        match self.events.pop_front() {
-            Some(event) => {
-                self.guard.ended = self.events.is_empty() && !self.open;
-                Some(event)
-            }
-            None if self.open => std::future::pending().await,
-            None => None,
-        }
-    }
-}
-
-impl Upstreams for Fake {
-    type Stream = FakeStream;
-
-    fn list(&self) -> Result<Vec<String>, UpstreamError> {
-        Ok(self.0.borrow().upstreams.keys().cloned().collect())
-    }
-
-    async fn status(&self, name: &str, _: &Caller) -> Result<Description, UpstreamError> {
-        self.0.borrow().upstreams[name].description.clone()
-    }
-
-    async fn exchange(&self, call: Call, caller: &Caller, hang_up: HangUp) -> Result<Reply<FakeStream>, UpstreamError> {
-        let Call { upstream, message } = call;
-        self.0.borrow_mut().sent.push(Sent {
-            upstream: upstream.clone(),
-            message: message.clone(),
-            caller: caller.clone(),
-        });
-        let parsed: serde_json::Value = serde_json::from_str(&message).expect("the gateway sends JSON");
-        let id = shared_mcp::Object::parse(&message).unwrap().get("id").unwrap_or("null").to_owned();
-        let method = parsed["method"].as_str().unwrap_or_default().to_owned();
-        let says = (self.0.borrow().upstreams[&upstream].handler)(&method, &parsed);
-        let mut guard = Guard { fake: self.clone(), hang_up, ended: true };
-        let events = |messages: Vec<String>| {
-            let event = |text: String| Event::Message { data: text.replace("{id}", &id).into_bytes(), event_id: None };
-            messages.into_iter().map(event).collect::<VecDeque<_>>()
-        };
-        let stream = |mut guard: Guard, events: VecDeque<Event>, open: bool| {
-            guard.ended = events.is_empty() && !open;
-            Ok(Reply::Messages(FakeStream { guard, events, open, line: None }))
-        };
-        match says {
-            Says::Result(result) => Ok(Reply::Response(shared_mcp::result_response(&id, &result).into_bytes())),
-            Says::Error(error) => {
-                Ok(Reply::Response(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#).into_bytes()))
-            }
-            Says::Raw(text) => Ok(Reply::Response(text.into_bytes())),
-            Says::Stream(messages) => stream(guard, events(messages), false),
-            Says::Open(messages) => stream(guard, events(messages), true),
-            Says::Breaks(messages, error) => {
-                let mut events = events(messages);
-                events.push_back(Event::Failed(error));
-                stream(guard, events, false)
-            }
-            Says::Events(events) => stream(guard, events.into(), false),
-            Says::Line(line) => {
-                guard.ended = false;
-                Ok(Reply::Messages(FakeStream { guard, events: VecDeque::new(), open: true, line: Some(line) }))
-            }
-            Says::Accepted => Ok(Reply::Accepted),
-            Says::Fails(error) => Err(error),
-            Says::Hangs => {
-                guard.ended = false;
-                std::future::pending().await
-            }
-        }
-    }
-
-    async fn listen(&self, interest: Interest, caller: &Caller) -> Result<Option<FakeStream>, UpstreamError> {
-        self.0.borrow_mut().listened.push((interest.clone(), caller.clone()));
-        let line = (self.0.borrow().upstreams[&interest.upstream].listener)(&interest, caller)?;
-        let guard = Guard { fake: self.clone(), hang_up: HangUp::LetRun, ended: true };
-        Ok(line.map(|line| FakeStream { guard, events: VecDeque::new(), open: true, line: Some(line) }))
-    }
-
-    async fn close(&self, caller: &Caller) -> Result<(), UpstreamError> {
-        self.0.borrow_mut().closed.push(caller.clone());
-        Ok(())
-    }
-}
-
-/// A clock that goes on when nothing else can: to the moment at which the first sleeper wants to wake up.
-pub struct TestClock {
-    clock: MemoryClock,
-    /// When each sleeper wakes up, by a number of its own.
-    sleepers: RefCell<BTreeMap<u64, Duration>>,
-    next: Cell<u64>,
-}
-
-const START: u64 = 1_800_000_000;
-
-/// Polls in which everything else may go on before time does.
-const PATIENCE: u32 = 20;
-
-/// Polls without progress after which a sleeper wakes up although another one comes first: that one may not be polled.
-const STUCK: u32 = 200;
-
-struct Sleeper<'a> {
-    clock: &'a TestClock,
-    number: u64,
-    until: Duration,
-    polls: u32,
-}
-
-impl Future for Sleeper<'_> {
-    type Output = ();
-    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
-        let now = self.clock.clock.elapsed();
-        if now >= self.until {
-            return Poll::Ready(());
-        }
-        self.polls += 1;
-        let first = self.clock.sleepers.borrow().values().all(|until| *until >= self.until);
-        if (self.polls > PATIENCE && first) || self.polls > STUCK {
-            self.clock.clock.elapsed.set(self.until);
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
-impl Drop for Sleeper<'_> {
-    fn drop(&mut self) {
-        self.clock.sleepers.borrow_mut().remove(&self.number);
-    }
-}
-
-impl Deref for TestClock {
-    type Target = MemoryClock;
-    fn deref(&self) -> &MemoryClock {
-        &self.clock
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> u64 {
-        // The whole seconds that have passed, however small the steps were.
-        START + self.clock.elapsed().as_secs()
-    }
-    fn elapsed(&self) -> Duration {
-        self.clock.elapsed()
-    }
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> {
-        let until = self.clock.elapsed() + duration;
-        let number = self.next.replace(self.next.get() + 1);
-        self.sleepers.borrow_mut().insert(number, until);
-        Sleeper { clock: self, number, until, polls: 0 }
-    }
-}
 
 /// Everything the rules are given.
 #[derive(Clone)]
@@ -330,73 +73,12 @@ impl Ports for World {
     }
 }
 
-/// A response as a client sees it; the body of a stream is all that was sent.
-#[derive(Debug)]
-pub struct Seen {
-    pub status: u16,
-    pub headers: BTreeMap<String, String>,
-    pub body: String,
-    pub facts: Facts,
-}
-
-impl Seen {
-    #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-    /// Code of the JSON-RPC error.
-    #[track_caller]
-    pub fn code(&self) -> i64 {
-        self.json()["error"]["code"].as_i64().unwrap_or_else(|| panic!("no error in {}", self.body))
-    }
-    /// The messages of the stream.
-    pub fn events(&self) -> Vec<String> {
-        let events = shared_mcp::sse::Parser::new(1 << 20).push(self.body.as_bytes()).unwrap();
-        events.into_iter().map(|event| event.data).collect()
-    }
-}
-
-struct Client<'a> {
-    world: &'a World,
-    who: (&'a str, &'a str),
-    headers: Vec<(&'a str, &'a str)>,
-    text: String,
-}
-
-impl Sink for Client<'_> {
-    async fn send(&mut self, text: String) -> bool {
-        let patience = &self.world.patience;
-        if patience.get() == 0 {
-            return false;
-        }
-        patience.set(patience.get() - 1);
-        self.text.push_str(&text);
-        for event in shared_mcp::sse::Parser::new(1 << 20).push(text.as_bytes()).unwrap() {
-            let Ok(message) = serde_json::from_str::<serde_json::Value>(&event.data) else { continue };
-            let answer = self.world.answers.borrow().as_ref().and_then(|answers| answers(&message));
-            if let Some(answer) = answer {
-                let seen = self.world.serve(self.who, "POST", &self.headers, &answer.to_string()).await;
-                assert_eq!(seen.status, self.world.answered.get(), "{}", seen.body);
-            }
-        }
-        true
-    }
-
-    async fn alive(&mut self) -> bool {
-        self.world.patience.get() > 0
-    }
-}
-
 impl World {
     pub fn new() -> Self {
         Self {
             fake: Fake::default(),
             store: Rc::default(),
-            clock: Rc::new(TestClock {
-                clock: MemoryClock::at(START),
-                sleepers: RefCell::default(),
-                next: Cell::default(),
-            }),
+            clock: Rc::new(TestClock::new()),
             random: Rc::default(),
             settings: Settings::default(),
             context: Context::default(),
@@ -616,25 +298,4 @@ impl World {
         let headers = if name.is_empty() { &headers[..2] } else { &headers[..] };
         self.post((ALICE, "client"), headers, &modern(method, params))
     }
-}
-
-pub fn initialize(revision: &str) -> String {
-    format!(
-        r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{revision}","capabilities":{{"roots":{{}},"x":1.50}},"clientInfo":{{"name":"test","version":"1"}}}}}}"#
-    )
-}
-
-pub fn rpc(id: &str, method: &str, params: &str) -> String {
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params}}}}}"#)
-}
-
-pub fn modern(method: &str, params: &str) -> String {
-    let comma = if params.is_empty() { "" } else { "," };
-    rpc(
-        "1",
-        method,
-        &format!(
-            r#"{params}{comma}"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{"roots":{{}}}},"io.modelcontextprotocol/clientInfo":{{"name":"test","version":"1"}}}}"#
-        ),
-    )
 }
