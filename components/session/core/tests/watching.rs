@@ -98,7 +98,7 @@ fn a_broken_stream_goes_on_after_its_last_event() {
     let count = Rc::new(Cell::new(0));
     let world = upstream(World::new(), "demo", "2025-11-25").listening("demo", move |_, _| {
         count.set(count.get() + 1);
-        Ok(Some(line(match count.get() {
+        Ok(Some(Line::of(match count.get() {
             1 => vec![event("7", CHANGED), broken()],
             2 => vec![reached(), broken()],
             3 => vec![broken()],

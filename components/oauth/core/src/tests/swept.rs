@@ -2,7 +2,8 @@
 
 use super::bench::provider::{ISS, TOKEN, answer_for, bench, come_back, is_logged_in, leave, log_in};
 use super::bench::{
-    Bench, Browser, Interrupted, form_request, hidden, html, json_answer, location_parameter, now, request, text,
+    Bench, Browser, Interrupted, TestClient, form_request, hidden, html, json_answer, location_parameter, now, request,
+    text,
 };
 use crate::http::Request;
 use crate::{handle, users};
@@ -39,7 +40,7 @@ fn logged_in_and_due(bench: &Bench) -> Browser<'_> {
 }
 
 /// The request by which the browser allows the client what it asks for.
-fn approval(browser: &Browser, client: &str) -> Request {
+fn approval(browser: &Browser, client: &TestClient) -> Request {
     let form = hidden(&browser.authorize(&Bench::query(client, &[])));
     let fields = [("request", form.as_str()), ("action", "approve"), ("scope", "mcp")];
     form_request("/oauth/consent", &fields, &[("cookie", &cookies(browser))])
